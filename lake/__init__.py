@@ -1,0 +1,1 @@
+"""Where does the data live, and when is a day true?"""

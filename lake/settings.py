@@ -1,0 +1,129 @@
+"""What did the user choose? Flag, then environment, then conf: read once, checked, frozen."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import yaml
+
+from meta.errors import Usage
+
+PROJECT = Path(__file__).resolve().parent.parent
+T = TypeVar("T")
+
+
+class Conf(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The base of every settings class: immutable, and unknown keys are refused."""
+
+
+class LakeConf(Conf, frozen=True, forbid_unknown_fields=True):
+    """conf/lake.yaml: what commands assume where no flag says otherwise."""
+
+    symbol: str = "BTCUSDT"
+    tf: str = "5m"
+    days: int = 80
+    source: str = "auto"
+    root: str | None = None
+
+
+def conf_path(name: str) -> Path:
+    """Where is this configuration file?"""
+    return PROJECT / "conf" / name
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """What does this YAML file say?
+
+    Raises Usage where it is missing, is not YAML or is not a mapping.
+    """
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise Usage(f"{shown(path)} does not exist; give an existing file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise Usage(f"{shown(path)} cannot be read: {error}; mend the file") from None
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise Usage(f"{shown(path)} is not YAML: {' '.join(str(error).split())}; mend the file") from None
+    if not isinstance(found, dict):
+        raise Usage(f"{shown(path)} should be a mapping of names to values; mend the file")
+    return found
+
+
+def convert(found: object, kind: type[T], where: str) -> T:
+    """What does this mapping mean as `kind` (a Conf class)?
+
+    Raises Usage naming the place, and for an unknown key the nearest known one.
+    """
+    try:
+        return msgspec.convert(found, kind)
+    except msgspec.ValidationError as error:
+        raise Usage(f"{where}: {_explain(str(error), kind)}") from None
+
+
+def _explain(message: str, kind: object) -> str:
+    unknown = re.search(r"unknown field `(.+?)`", message)
+    near = difflib.get_close_matches(unknown[1], _field_names(kind), 1, 0.5) if unknown else []
+    return message + (f"; did you mean {near[0]!r}?" if near else "")
+
+
+def _field_names(kind: object, seen: frozenset[object] = frozenset()) -> list[str]:
+    """Every field name of a settings class and of the classes within it."""
+    if kind in seen:
+        return []
+    inner = [name for part in getattr(kind, "__args__", ()) for name in _field_names(part, seen | {kind})]
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        for field in msgspec.structs.fields(kind):
+            inner += [field.name, *_field_names(field.type, seen | {kind})]
+    return inner
+
+
+def conf(name: str, kind: type[T]) -> T:
+    """What does conf/NAME say, as `kind`?"""
+    return convert(read_yaml(conf_path(name)), kind, f"conf/{name}")
+
+
+def lake_conf() -> LakeConf:
+    """What does conf/lake.yaml say?"""
+    return conf("lake.yaml", LakeConf)
+
+
+def variable(name: str) -> str | None:
+    """What does the environment, or else secrets/.env, say for this name? An empty value says nothing."""
+    return os.environ.get(name) or _dotenv().get(name) or None
+
+
+def _dotenv() -> dict[str, str | None]:
+    path = PROJECT / "secrets" / ".env"
+    if not path.is_file():
+        return {}
+    from dotenv import dotenv_values
+
+    try:
+        return dict(dotenv_values(path, interpolate=False))
+    except (OSError, UnicodeDecodeError) as error:
+        raise Usage(f"secrets/.env cannot be read: {type(error).__name__}; see secrets/.env.example") from None
+
+
+def key(name: str) -> str | None:
+    """Which API key is set under this name?
+
+    Raises Usage where it could not be a key (blanks, control or non-ASCII characters); the value is never printed.
+    """
+    value = variable(name)
+    if value is not None and not re.fullmatch(r"[\x21-\x7e]{1,512}", value):
+        raise Usage(f"{name} holds blanks, control or non-ASCII characters, so it is no API key; set it again")
+    return value
+
+
+def shown(path: Path) -> str:
+    """How is this path written for people? Relative to the project where it lies in it."""
+    resolved = path if path.is_absolute() else Path.cwd() / path
+    try:
+        return str(resolved.relative_to(PROJECT))
+    except ValueError:
+        return str(path)

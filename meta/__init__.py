@@ -1,0 +1,1 @@
+"""What is the data? Columns, datasets, timeframes, symbols and errors, as plain facts."""

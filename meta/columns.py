@@ -1,0 +1,81 @@
+"""What a column is called, what it holds and in which unit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: `type` is an Arrow type name; `kind` says how bars of it combine.
+
+    kind: key, first, max, min, last (a state at the bar's close), flow (sums over bars).
+    `limit` is the highest ratio of missing values P1 QA accepts where the source offers the column.
+    """
+
+    name: str
+    type: str
+    unit: str
+    meaning: str
+    kind: str = "last"
+    limit: float = 0.05
+
+
+TS = "timestamp[ms, tz=UTC]"
+
+KEYS = (
+    Column("symbol", "string", "", "the venue's name of the contract; part of the key", "key", 0.0),
+    Column("ts", TS, "UTC", "the bar's close: the bar covers (ts - tf, ts] and was knowable at ts", "key", 0.0),
+)
+
+BARS = (
+    *KEYS,
+    Column("open", "double", "quote", "first trade of the bar", "first", 0.0),
+    Column("high", "double", "quote", "highest trade of the bar", "max", 0.0),
+    Column("low", "double", "quote", "lowest trade of the bar", "min", 0.0),
+    Column("close", "double", "quote", "last trade of the bar", "last", 0.0),
+    Column("volume", "double", "base", "traded volume", "flow", 0.0),
+    Column("quote_volume", "double", "USDT", "traded turnover", "flow", 0.0),
+    Column("trades", "int64", "count", "number of trades", "flow", 0.0),
+    Column("perp_taker_buy", "double", "USDT", "perpetual turnover whose aggressor bought", "flow", 0.005),
+    Column("perp_taker_sell", "double", "USDT", "perpetual turnover whose aggressor sold", "flow", 0.005),
+    Column("spot_taker_buy", "double", "USDT", "spot turnover whose aggressor bought", "flow", 0.02),
+    Column("spot_taker_sell", "double", "USDT", "spot turnover whose aggressor sold", "flow", 0.02),
+    Column("oi_now", "double", "USD", "open interest at the bar's close, notional"),
+    Column("oi_base", "double", "base", "open interest at the bar's close, coins"),
+    Column("funding_now", "double", "fraction", "funding rate per funding period known at ts (0.0001 = 1 bp)"),
+    Column("funding_interval_hours", "double", "hours", "length of the funding period"),
+    Column("mark_price", "double", "quote", "mark price at the bar's close"),
+    Column("index_price", "double", "quote", "index price at the bar's close"),
+    Column("premium", "double", "fraction", "premium index at the bar's close"),
+    Column("liq_long", "double", "USD", "longs force-closed within the bar", "flow", 0.05),
+    Column("liq_short", "double", "USD", "shorts force-closed within the bar", "flow", 0.05),
+    Column("ls_top_account", "double", "ratio", "long/short ratio of top traders by accounts"),
+    Column("ls_top_position", "double", "ratio", "long/short ratio of top traders by positions"),
+    Column("ls_global", "double", "ratio", "long/short ratio of all accounts"),
+    Column("ls_taker", "double", "ratio", "taker buy/sell volume ratio"),
+    Column("perp_taker_buy_base", "double", "base", "perpetual volume whose aggressor bought", "flow", 0.005),
+    Column("oi_ts", TS, "UTC", "the instant oi_now and oi_base describe"),
+    Column("ls_ts", TS, "UTC", "the instant the long/short ratios describe"),
+    Column("funding_ts", TS, "UTC", "the settlement (or sample) funding_now comes from"),
+)
+
+LABELS = (
+    *KEYS,
+    Column("label", "int8", "", "1 the upper barrier was touched first, -1 the lower one, 0 neither or a tie"),
+    Column("outcome", "string", "", "up, down, timeout or tie"),
+    Column("t1", TS, "UTC", "close of the touching bar, or of the horizon's last bar"),
+    Column("bars_held", "int32", "bars", "grid steps from ts to t1"),
+    Column("entry", "double", "quote", "close of the labelled bar"),
+    Column("atr", "double", "quote", "average true range at ts"),
+    Column("upper", "double", "quote", "entry + k_up x atr"),
+    Column("lower", "double", "quote", "entry - k_down x atr"),
+    Column("exit", "double", "quote", "price the path left at"),
+    Column("ret", "double", "log return", "ln(exit / entry)"),
+    Column("mfe", "double", "log return", "largest rise from entry up to t1, at least 0"),
+    Column("mae", "double", "log return", "largest fall from entry up to t1, at most 0"),
+    Column("path_gap", "bool", "", "up to 3 missing bars in a row were bridged on the path"),
+)
+
+BAR_COLUMNS = {column.name: column for column in BARS}
+PRICES = ("open", "high", "low", "close")

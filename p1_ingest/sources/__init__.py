@@ -1,0 +1,1 @@
+"""One module a venue: what to ask, and what the answer means."""
