@@ -23,10 +23,10 @@ Kind = Literal["bar", "sample", "settlement"]
 class Series:
     """One stream of values a source offers for a symbol.
 
-    kind: `bar` — a row a bar, `at` is the bar's close; `sample` — a state at the instant `at`, native every `native_ms`;
-    `settlement` — a funding settlement stamped `at`, with columns funding_now and funding_interval_hours.
-    `variant` goes into the manifest's source cell (scope and meaning, never the route). `required` series make the bars;
-    a day whose required series has no row has no bars.
+    kind: `bar` — a row a bar, `at` is the bar's close; `sample` — a state at the instant `at`, native every
+    `native_ms`; `settlement` — a funding settlement stamped `at`, with funding_now and funding_interval_hours.
+    `variant` goes into the manifest's source cell (scope and meaning, never the route). `required` series make the
+    bars; a day whose required series has no row has no bars.
     """
 
     name: str
