@@ -1,0 +1,218 @@
+"""A day is committed by one rename; before it nothing shows, after it nothing is missing.
+
+    stage    .lake/staging/<tx>/new/{part, MANIFEST.tsv, _SUCCESS}, complete and durable
+    publish  absent: rename into place · present: exchange the two folders — the only commit point
+             refused by the file system: make-before-break, the manifest listing {old, new} while the part changes
+    durable  fsync the parent folders; log; then remove the old generation
+
+The name of a staging folder says its job, its day and the manifests before and after it, so that recovery needs
+nothing else to tell what was going on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lake import days, disk, locks, log, parts, recover
+from lake.layout import MANIFEST, SUCCESS, Shelf
+from lake.manifest import Entry, Provenance, digest, written
+from meta.errors import DurabilityUnknown, PerplakeError, Refused
+
+NONE = "none"
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A day ready to be published: its staging folder, and its manifest entries before (None: absent) and after."""
+
+    day: date
+    folder: Path
+    old: Entry | None
+    new: Entry
+
+
+@contextmanager
+def writing(shelf: Shelf, wait: float = 0.0) -> Iterator[Writer]:
+    """Hold this shelf's job lock, finish or remove what an earlier writer left, and write.
+
+    What was staged and not published when the block ends is removed, however it ends. Raises Busy.
+    """
+    with locks.job(shelf, wait):
+        recover.shelf(shelf)
+        writer = Writer(shelf)
+        try:
+            yield writer
+        except BaseException:
+            with contextlib.suppress(OSError):  # what failed first is what the caller needs to hear
+                recover.shelf(shelf)
+            raise
+        recover.shelf(shelf)
+
+
+class Writer:
+    """Stages days one by one and publishes them together, under one hold."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self.shelf = shelf
+        self.staged: list[Staged] = []
+
+    def stage(
+        self, day: date, table: pa.Table, provenance: Provenance, *, guard: bool = False, allow_shrink: bool = False
+    ) -> bool:
+        """Prepare a day. Returns False, with nothing staged, where the committed day is the same already.
+
+        With `guard`, a day of fewer bars, or fewer values in any column, than the committed one is refused unless
+        `allow_shrink`. Raises Refused, Tampered.
+        """
+        parts.belongs(table, day, self.shelf.tf, self.shelf.symbol)
+        old = days.entry(self.shelf, day)
+        data = parts.encoded(table)
+        new = parts.entry_of(table, data, self.shelf.part_name(day), provenance)
+        if old == new:
+            return False
+        if old is None:
+            self._nothing_in_the_way(day)
+        elif guard and not allow_shrink:
+            self._does_not_shrink(day, table)
+        self.staged.append(_stage(self.shelf, day, old, new, data))
+        return True
+
+    def publish(self) -> list[date]:
+        """Publish everything staged: under one hold all renames and their fsyncs, then the log, then the clean-up.
+
+        Raises DurabilityUnknown where the disk did not confirm what is otherwise valid.
+        """
+        if not self.staged:
+            return []
+        with locks.publishing(self.shelf.root):
+            for staged in self.staged:
+                publish(self.shelf, staged)
+            _make_durable(self.shelf, [staged.day for staged in self.staged])
+        log.append(self.shelf.root, [logged(self.shelf, s.day, s.old, s.new) for s in self.staged])
+        done = [staged.day for staged in self.staged]
+        while self.staged:
+            disk.remove_tree(self.staged.pop().folder)
+        return done
+
+    def _nothing_in_the_way(self, day: date) -> None:
+        folder = self.shelf.day_folder(day)
+        if (
+            folder.is_symlink()
+            or (folder.exists() and not folder.is_dir())
+            or (folder.is_dir() and any(folder.iterdir()))
+        ):
+            raise Refused(f"{self.shelf} {day}: {folder} holds files that no commit of ours made; move them away first")
+
+    def _does_not_shrink(self, day: date, table: pa.Table) -> None:
+        old = days.need(self.shelf, day).table()
+        if table.num_rows < old.num_rows:
+            raise Refused(_shrinks(self.shelf, day, f"{table.num_rows} bars", f"{old.num_rows}"))
+        for name in old.column_names:
+            kept = _said(table.column(name)) if name in table.column_names else 0
+            if kept < _said(old.column(name)):
+                raise Refused(_shrinks(self.shelf, day, f"{kept} values of {name}", f"{_said(old.column(name))}"))
+
+
+def logged(shelf: Shelf, day: date, old: Entry | None, new: Entry) -> log.Line:
+    """Which log line tells this publish?"""
+    return log.line(shelf, day, old.sha256 if old else log.ABSENT, new.sha256)
+
+
+def _said(column: pa.ChunkedArray) -> int:
+    """How many values does a column hold that are neither null nor NaN?"""
+    if pa.types.is_floating(column.type):
+        return int(pc.sum(pc.is_finite(column)).as_py() or 0)
+    return len(column) - column.null_count
+
+
+def _shrinks(shelf: Shelf, day: date, now: str, before: str) -> str:
+    return f"{shelf} {day}: the answer holds {now}, the committed day {before}; --force writes it all the same"
+
+
+def _stage(shelf: Shelf, day: date, old: Entry | None, new: Entry, data: bytes) -> Staged:
+    before = digest(written([old]))[:16] if old else NONE
+    manifest = written([new])
+    folder = shelf.root / ".lake" / "staging" / f"{locks.job_name(shelf)}~{day:%Y%m%d}~{before}~{digest(manifest)[:16]}"
+    fresh = folder / "new"
+    staged = Staged(day, folder, old, new)
+    try:
+        disk.make_folders(fresh)
+        disk.write_new(fresh / new.file, data)
+        disk.write_new(fresh / MANIFEST, manifest)
+        disk.write_new(fresh / SUCCESS, b"")
+        disk.sync_folder(fresh)
+        _check(shelf, staged)
+    except BaseException:
+        disk.remove_tree(folder)
+        raise
+    return staged
+
+
+def _check(shelf: Shelf, staged: Staged) -> None:
+    """Does the disk hold what was staged? Reopened and compared, before anything is published."""
+    data = (staged.folder / "new" / staged.new.file).read_bytes()
+    if digest(data) != staged.new.sha256:
+        raise Refused(f"{shelf} {staged.day}: the disk gave back other bytes than were written; check the disk")
+    table = parts.decoded(data, f"{shelf} {staged.day} (staged)")
+    parts.belongs(table, staged.day, shelf.tf, shelf.symbol)
+    if table.num_rows != staged.new.rows or parts.schema_digest(table.schema) != staged.new.schema:
+        raise Refused(f"{shelf} {staged.day}: the staged part reads back as another table; report this as a fault")
+
+
+def publish(shelf: Shelf, staged: Staged) -> None:
+    """The commit point: from here on every reader sees the new day."""
+    fresh, folder = staged.folder / "new", shelf.day_folder(staged.day)
+    if staged.old is None:
+        disk.make_folders(folder.parent)
+        disk.place(fresh, folder)
+        return
+    try:
+        disk.exchange(fresh, folder)
+    except OSError as error:
+        if error.errno not in disk.REFUSALS:
+            raise
+        _make_before_break(folder, staged)
+
+
+def _make_before_break(folder: Path, staged: Staged) -> None:
+    """Publish where two folders cannot be exchanged. The marker never goes away, and the part always has its row."""
+    assert staged.old is not None
+    both = written([staged.old, staged.new])
+    disk.write_new(staged.folder / recover.BOTH, both)
+    disk.write_new(staged.folder / "swap", both)
+    disk.sync_folder(staged.folder)
+    for source, target in (
+        ("swap", MANIFEST),
+        (f"new/{staged.new.file}", staged.new.file),
+        (f"new/{MANIFEST}", MANIFEST),
+    ):
+        disk.replace(staged.folder / source, folder / target)
+        disk.sync_folder(folder)
+
+
+def _make_durable(shelf: Shelf, published: list[date]) -> None:
+    parents = sorted({shelf.day_folder(day).parent for day in published})
+    try:
+        for parent in parents:
+            disk.sync_folder(parent)
+    except OSError as error:
+        raise DurabilityUnknown(
+            f"{shelf} {published[0]} … {published[-1]}: published and valid, but the disk did not confirm it"
+            f" ({error.strerror}); run the same command again"
+        ) from None
+
+
+def committed_or_none(shelf: Shelf, day: date) -> Entry | None:
+    """What does a day's manifest say, None also where it is damaged? For looking, never for deciding to write."""
+    try:
+        return days.entry(shelf, day)
+    except PerplakeError:
+        return None

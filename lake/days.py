@@ -1,0 +1,157 @@
+"""A day is true all at once or not at all: reading one, and knowing that it is whole."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TypeVar
+
+import pyarrow as pa
+
+from lake import parts
+from lake.layout import MANIFEST, SUCCESS, Shelf
+from lake.manifest import Entry, digest, parsed
+from meta.errors import NotReady, Tampered
+
+T = TypeVar("T")
+TRIES = 8  # a rewrite under way is over in a millisecond; a mismatch that stays is damage
+
+
+@dataclass(frozen=True)
+class Day:
+    """One committed day as read: its manifest entry, and the bytes that match it."""
+
+    day: date
+    entry: Entry
+    data: bytes
+    where: str
+
+    def table(self, columns: list[str] | None = None) -> pa.Table:
+        """Which rows does it hold?"""
+        return parts.decoded(self.data, self.where, columns)
+
+
+def entry(shelf: Shelf, day: date) -> Entry | None:
+    """What does the manifest of a committed day say? None where the day is not committed.
+
+    Its part is not read: size and name are compared, the digest is not.
+    Raises Tampered where the marker is there and the rest does not fit it.
+    """
+    return _settled(shelf, day, _entry_now)
+
+
+def read(shelf: Shelf, day: date) -> Day | None:
+    """What does this day hold? Verified against its manifest; None where it is not committed. Raises Tampered."""
+    return _settled(shelf, day, _day_now)
+
+
+def need(shelf: Shelf, day: date) -> Day:
+    """What does this day hold? Raises NotReady where it is not committed, Tampered where it is damaged."""
+    found = read(shelf, day)
+    if found is None:
+        raise NotReady(f"{shelf} {day} is not committed; {how_to_make(shelf, day, day)}")
+    return found
+
+
+def how_to_make(shelf: Shelf, start: date, end: date) -> str:
+    """Which command commits these days?"""
+    verb = {"P1": "p1_ingest ingest", "P2": "p2_features build", "P3": "p3_labels triple-barrier"}[shelf.dataset.phase]
+    return f"run `python -m {verb} --symbol {shelf.symbol} --tf {shelf.tf} --start {start} --end {end}`"
+
+
+def committed(shelf: Shelf) -> dict[date, Entry]:
+    """Which days are committed here, and what do their manifests say? Ascending. Raises Tampered."""
+    found = ((day, entry(shelf, day)) for day in shelf.days_on_disk())
+    return {day: known for day, known in found if known is not None}
+
+
+def is_committed(shelf: Shelf, day: date) -> bool:
+    """Is this day committed?"""
+    return entry(shelf, day) is not None
+
+
+def _settled(shelf: Shelf, day: date, look: Callable[[Shelf, date, int], T | None]) -> T | None:
+    """Look until two readings of a day under rewrite would agree: the day is opened anew at every try."""
+    for left in reversed(range(TRIES)):
+        try:
+            with _opened(shelf.day_folder(day)) as folder:
+                return None if folder is None else look(shelf, day, folder)
+        except (Tampered, FileNotFoundError):
+            if not left:
+                raise
+    raise AssertionError("unreachable")
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[int | None]:
+    """The folder itself, so that what is read stays one generation even when the name changes hands meanwhile."""
+    try:
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            yield None
+            return
+        raise
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _bytes(folder: int, name: str) -> bytes | None:
+    try:
+        fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=folder)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENXIO):
+            return None
+        raise
+    with open(fd, "rb") as file:
+        return file.read()
+
+
+def _manifest(shelf: Shelf, day: date, folder: int) -> list[Entry] | None:
+    """The entries of a marked day, or None where there is no marker."""
+    if _bytes(folder, SUCCESS) is None:
+        return None
+    data = _bytes(folder, MANIFEST)
+    if data is None:
+        raise Tampered(f"{shelf} {day} has {SUCCESS} but no {MANIFEST}; run `python -m lake repair`")
+    entries = parsed(data, f"{shelf} {day} {MANIFEST}")
+    if any(known.file != shelf.part_name(day) for known in entries):
+        raise Tampered(f"{shelf} {day}: its {MANIFEST} is of another day; run `python -m lake repair`")
+    return entries
+
+
+def _entry_now(shelf: Shelf, day: date, folder: int) -> Entry | None:
+    entries = _manifest(shelf, day, folder)
+    if entries is None:
+        return None
+    if len(entries) == 2:
+        found = _day_now(shelf, day, folder)
+        return found.entry if found else None
+    try:
+        size = os.stat(entries[0].file, dir_fd=folder, follow_symlinks=False).st_size
+    except FileNotFoundError:
+        size = -1
+    if size != entries[0].bytes:
+        raise Tampered(f"{shelf} {day}: {entries[0].file} is missing or has another size; run `python -m lake repair`")
+    return entries[0]
+
+
+def _day_now(shelf: Shelf, day: date, folder: int) -> Day | None:
+    entries = _manifest(shelf, day, folder)
+    if entries is None:
+        return None
+    name = shelf.part_name(day)
+    data = _bytes(folder, name)
+    sha = digest(data) if data is not None else "missing"
+    for known in entries:
+        if data is not None and known.sha256 == sha:
+            return Day(day, known, data, f"{shelf} {day} {name}")
+    fact = "is missing" if data is None else "is not the file its manifest describes (sha256 differs)"
+    raise Tampered(f"{shelf} {day}: {name} {fact}; run `python -m lake repair`")

@@ -1,0 +1,125 @@
+"""Every change to a disk goes through these few calls, so that each can be made to fail."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+RENAME_EXCHANGE = 2  # linux/fs.h; macOS calls it RENAME_SWAP, sys/stdio.h, and gives it the same number
+AT_FDCWD = -100
+REFUSALS = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EXDEV}
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Create a file that must not exist yet, write all of it and make it durable."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    try:
+        write_all(fd, data)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write every byte, however short the kernel's writes are."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(fd, rest) :]
+
+
+def append(path: Path, data: bytes) -> None:
+    """Add to the end of a file, creating it, and make it durable. A torn last line is closed first."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    try:
+        size = os.fstat(fd).st_size
+        torn = size > 0 and os.pread(fd, 1, size - 1) != b"\n"
+        write_all(fd, b"\n" + data if torn else data)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def make_folders(path: Path) -> None:
+    """Create a folder and those above it; each new name is made durable."""
+    if path.is_dir():
+        return
+    make_folders(path.parent)
+    try:
+        os.mkdir(path)
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+        return
+    sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder durable."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def exchange(one: Path, other: Path) -> None:
+    """Swap two names in one atomic step. Raises OSError with an errno in REFUSALS where the file system cannot."""
+    if _RENAME is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), str(one))
+    if _RENAME(os.fsencode(one), os.fsencode(other), RENAME_EXCHANGE) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code), str(one), None, str(other))
+
+
+def place(one: Path, other: Path) -> None:
+    """Give a folder its name. rename(2) itself refuses unless `other` is free or an empty folder."""
+    os.rename(one, other)
+
+
+def replace(one: Path, other: Path) -> None:
+    """Put a file in another's place in one atomic step."""
+    os.replace(one, other)
+
+
+def unlink(path: Path) -> None:
+    """Remove a file, if it is there."""
+    path.unlink(missing_ok=True)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a folder and what is in it, never following a link."""
+    if path.is_symlink() or not path.is_dir():
+        unlink(path)
+        return
+    for entry in sorted(path.iterdir()):
+        remove_tree(entry)
+    os.rmdir(path)
+
+
+def write_over(path: Path, data: bytes) -> None:
+    """Write a file under a temporary name beside it, then put it in its place: whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    unlink(temporary)
+    try:
+        write_new(temporary, data)
+        replace(temporary, path)
+    except BaseException:
+        unlink(temporary)
+        raise
+    sync_folder(path.parent)
+
+
+def _native_rename() -> Callable[[bytes, bytes, int], int] | None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if sys.platform == "darwin":
+        call = getattr(libc, "renamex_np", None)
+        return call and (lambda one, other, flags: call(one, other, ctypes.c_uint(flags)))
+    call = getattr(libc, "renameat2", None)
+    return call and (lambda one, other, flags: call(AT_FDCWD, one, AT_FDCWD, other, ctypes.c_uint(flags)))
+
+
+_RENAME = _native_rename()

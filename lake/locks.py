@@ -1,0 +1,133 @@
+"""Who may write now? One writer a shelf, one publisher a lake, and readers who need a snapshot."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lake import disk
+from lake.layout import Shelf
+from meta.errors import Busy
+
+PAUSE = 0.05  # seconds between two tries of `--wait`
+_held: set[int] = set()
+
+
+def _let_go_in_child() -> None:
+    # flock belongs to the open file, which a fork shares: a live worker would keep a dead writer's lock.
+    for fd in list(_held):
+        os.close(fd)
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_let_go_in_child)
+
+
+def job_name(shelf: Shelf) -> str:
+    """What is this shelf's job called? The name of its lock, and the first part of its staging folders' names."""
+    return f"{shelf.dataset.folder}~{shelf.tf}~{shelf.symbol}"
+
+
+@contextmanager
+def job(
+    shelf: Shelf,
+    wait: float = 0.0,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[None]:
+    """Hold the right to write this shelf. Raises Busy, naming the holder, once `wait` seconds have passed."""
+    folder = shelf.root / ".lake" / "locks"
+    disk.make_folders(folder)
+    path = folder / job_name(shelf)
+    until = clock() + wait
+    with _opened(path) as fd:
+        while not _locked(fd, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            if clock() >= until:
+                raise Busy(f"{shelf} is being written by {_holder(path)}; wait for it, or give --wait SECONDS")
+            sleep(PAUSE)
+        _sign(fd)
+        yield
+
+
+@contextmanager
+def publishing(root: Path) -> Iterator[None]:
+    """Hold the lake's publish lock, for renames and their fsyncs only.
+
+    The turnstile is held while waiting, so that new readers queue behind a writer instead of starving it.
+    """
+    folder = root / ".lake" / "locks"
+    disk.make_folders(folder)
+    with _opened(folder / "turnstile") as turnstile, _opened(folder / "publish") as publish:
+        _locked(turnstile, fcntl.LOCK_EX)
+        _locked(publish, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def snapshot(root: Path) -> Iterator[None]:
+    """Hold the lake still while reading: nothing is published until this is let go."""
+    folder = root / ".lake" / "locks"
+    if not (folder / "publish").exists():  # nothing was ever published here, so nothing can be mixed
+        yield
+        return
+    with _opened(folder / "publish", os.O_RDONLY) as publish:
+        with _opened(folder / "turnstile", os.O_RDONLY) as turnstile:
+            _locked(turnstile, fcntl.LOCK_SH)
+            _locked(publish, fcntl.LOCK_SH)
+        yield
+
+
+@contextmanager
+def _opened(path: Path, flags: int = os.O_RDWR | os.O_CREAT) -> Iterator[int]:
+    fd = os.open(path, flags | os.O_CLOEXEC, 0o644)
+    _held.add(fd)
+    try:
+        yield fd
+    finally:
+        _held.discard(fd)
+        os.close(fd)
+
+
+def _locked(fd: int, how: int) -> bool:
+    try:
+        fcntl.flock(fd, how)
+    except OSError as error:
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            return False
+        raise
+    return True
+
+
+def _sign(fd: int) -> None:
+    """Say who holds the lock: for people, so a failure to write it (a full disk) changes nothing."""
+    started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:3]])
+    try:
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, f"pid {os.getpid()} on {socket.gethostname()}, `{command}`, since {started}\n".encode(), 0)
+    except OSError:
+        pass
+
+
+def _holder(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip() or "another process"
+    except OSError:
+        return "another process"
+
+
+def holder(shelf: Shelf) -> str | None:
+    """Who is writing this shelf just now, if anyone?"""
+    path = shelf.root / ".lake" / "locks" / job_name(shelf)
+    if not path.exists():
+        return None
+    with _opened(path, os.O_RDONLY) as fd:
+        return None if _locked(fd, fcntl.LOCK_SH | fcntl.LOCK_NB) else _holder(path)

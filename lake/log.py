@@ -1,0 +1,93 @@
+"""The log tells, line by line, when each day became what it is."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import astuple, dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from lake import disk
+from lake.layout import Shelf
+
+ABSENT = "absent"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One publish: when, which day, and the sha256 of its part before and after (`absent` before the first)."""
+
+    time: str
+    dataset: str
+    tf: str
+    symbol: str
+    day: str
+    old: str
+    new: str
+
+    def tells(self, other: Line) -> bool:
+        """Do both lines tell the same publish, whenever they were written?"""
+        return astuple(self)[1:] == astuple(other)[1:]
+
+    def concerns(self, other: Line) -> bool:
+        """Are both about the same day of the same shelf?"""
+        return astuple(self)[1:5] == astuple(other)[1:5]
+
+
+def line(shelf: Shelf, day: date, old: str, new: str) -> Line:
+    """Which line tells that this day was published just now?"""
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return Line(now, shelf.dataset.name, shelf.tf.name, shelf.symbol, day.isoformat(), old, new)
+
+
+def path(root: Path) -> Path:
+    """Where is the log of this lake?"""
+    return root / ".lake" / "log.tsv"
+
+
+def append(root: Path, lines: Iterable[Line]) -> None:
+    """Tell of publishes, durably. Writers of other shelves may append at the same time."""
+    data = "".join("\t".join(astuple(entry)) + "\n" for entry in lines).encode()
+    fd = os.open(root / ".lake", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        disk.append(path(root), data)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def lines(root: Path) -> Iterator[Line]:
+    """What does the log tell, oldest first? A line torn by a crash is passed over (recovery wrote it again)."""
+    try:
+        file = path(root).open(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return
+    with file:
+        for text in file:
+            cells = text.rstrip("\n").split("\t")
+            if len(cells) == 7 and text.endswith("\n") and len(cells[6]) == 64:
+                yield Line(*cells)
+
+
+def complete(root: Path, wanted: Line) -> bool:
+    """Make sure the log's last word on this day is `wanted`; returns whether it had to be added."""
+    last = None
+    for told in lines(root):
+        if told.concerns(wanted):
+            last = told
+    if last is not None and last.tells(wanted):
+        return False
+    append(root, [wanted])
+    return True
+
+
+def generation(shelf: Shelf) -> Line | None:
+    """What is the last line about this shelf?"""
+    last = None
+    for told in lines(shelf.root):
+        if (told.dataset, told.tf, told.symbol) == (shelf.dataset.name, shelf.tf.name, shelf.symbol):
+            last = told
+    return last

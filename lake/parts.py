@@ -1,0 +1,86 @@
+"""A part is a day's table as Parquet, the same bytes for the same values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from lake.manifest import Entry, Provenance, digest
+from meta.columns import TS, Column
+from meta.errors import Refused, Tampered
+from meta.timeframes import DAY, Timeframe, day_start, utc
+
+TYPES = {"bool": pa.bool_(), "double": pa.float64(), "string": pa.string(), TS: pa.timestamp("ms", "UTC")}
+TYPES |= {"int8": pa.int8(), "int32": pa.int32(), "int64": pa.int64()}
+
+
+def schema_of(columns: Iterable[Column]) -> pa.Schema:
+    """Which Arrow schema do these columns make?"""
+    return pa.schema([pa.field(column.name, TYPES[column.type]) for column in columns])
+
+
+def schema_digest(schema: pa.Schema) -> str:
+    """What is the sha256 of a schema's names and types, in hex?"""
+    return digest("".join(f"{field.name}\t{field.type}\n" for field in schema).encode())
+
+
+def encoded(table: pa.Table) -> bytes:
+    """How is this table written? ZSTD 3, dictionary, page checksums; no clock, no randomness, no metadata."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        table.replace_schema_metadata(None),
+        sink,
+        compression="zstd",
+        compression_level=3,
+        use_dictionary=True,
+        write_page_checksum=True,
+        store_schema=False,
+        row_group_size=1 << 20,
+    )
+    return sink.getvalue().to_pybytes()
+
+
+def decoded(data: bytes, where: str, columns: list[str] | None = None) -> pa.Table:
+    """Which table do these bytes hold? Raises Tampered, naming `where`, if none."""
+    try:
+        return pq.read_table(pa.BufferReader(data), columns=columns, use_threads=False)
+    except (pa.ArrowException, OSError) as error:
+        raise Tampered(f"{where} is not Parquet ({type(error).__name__}); run `python -m lake repair`") from None
+
+
+def stamps(table: pa.Table) -> pa.ChunkedArray:
+    """What are a table's ts, as int64 UTC milliseconds?"""
+    return table.column("ts").cast(pa.int64())
+
+
+def entry_of(table: pa.Table, data: bytes, name: str, provenance: Provenance) -> Entry:
+    """What does the manifest say of this part?"""
+    ts = stamps(table)
+    low, high = (pc.min_max(ts).as_py()[end] for end in ("min", "max"))
+    keys = digest(ts.to_numpy().astype("<i8").tobytes())
+    first, last = ("" if stamp is None else utc(stamp) for stamp in (low, high))
+    size, shape = len(data), schema_digest(table.schema)
+    return Entry(name, digest(data), size, table.num_rows, first, last, shape, keys, *_cells(provenance))
+
+
+def _cells(provenance: Provenance) -> tuple[str, str, str]:
+    for cell in (provenance.source, provenance.inputs, provenance.code):
+        if "\t" in cell or "\n" in cell:
+            raise Refused(f"provenance {cell!r} holds a tab or a line break, which no manifest cell may")
+    return provenance.source, provenance.inputs, provenance.code
+
+
+def belongs(table: pa.Table, day: date, tf: Timeframe, symbol: str) -> None:
+    """Is this a day: one symbol, ts ascending and unique, on the grid, within the day? Raises Refused if not."""
+    ts = stamps(table).to_numpy()
+    start = day_start(day)
+    if len(ts) and not (
+        ts[0] > start and ts[-1] <= start + DAY and (ts % tf.ms == 0).all() and (ts[1:] > ts[:-1]).all()
+    ):
+        raise Refused(f"{tf} {symbol} {day}: the computed rows do not lie on that day's grid; report this as a fault")
+    if set(pc.unique(table.column("symbol")).to_pylist()) - {symbol}:
+        raise Refused(f"{tf} {symbol} {day}: the computed rows name another symbol; report this as a fault")

@@ -1,0 +1,87 @@
+"""What a writer left behind when it died is finished or removed, so that the next run always converges."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+from lake import days, disk, locks, log
+from lake.layout import MANIFEST, Shelf
+from lake.manifest import Entry, digest, parsed, written
+from meta.errors import Tampered
+
+BOTH = "both"  # in a staging folder: the manifest that lists the old and the new part
+STAGING = re.compile(r"(?P<job>.+)~(?P<day>\d{8})~(?P<old>none|[0-9a-f]{16})~(?P<new>[0-9a-f]{16})")
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """A staging folder of this shelf's job, and what its name tells: the day, and the manifests before and after."""
+
+    folder: Path
+    day: date
+    old: str
+    new: str
+
+
+def leftovers(shelf: Shelf) -> list[Leftover]:
+    """What did earlier writers of this shelf leave? Other jobs' folders are not looked at."""
+    staging = shelf.root / ".lake" / "staging"
+    found = []
+    for folder in sorted(staging.glob(f"{locks.job_name(shelf)}~*")) if staging.is_dir() else []:
+        match = STAGING.fullmatch(folder.name)
+        if match and match["job"] == locks.job_name(shelf):
+            day = datetime.strptime(match["day"], "%Y%m%d").date()
+            found.append(Leftover(folder, day, match["old"], match["new"]))
+    return found
+
+
+def shelf(shelf: Shelf) -> list[date]:
+    """Finish or remove everything left in staging by this shelf's job. Returns the days looked at.
+
+    The caller holds the job lock. Running it again, or dying in the middle of it, changes nothing about where it ends.
+    """
+    found = leftovers(shelf)
+    if not found:
+        return []
+    for left in found:
+        with locks.publishing(shelf.root):
+            now = _one_row(shelf, left)
+        if now is not None and digest(written([now]))[:16] == left.new:
+            disk.sync_folder(shelf.day_folder(left.day).parent)
+            _log(shelf, left, now)
+        disk.remove_tree(left.folder)
+    return [left.day for left in found]
+
+
+def _one_row(shelf: Shelf, left: Leftover) -> Entry | None:
+    """Which manifest entry is true of this day now? A swap caught in the middle is settled in favour of the part."""
+    try:
+        known = days.entry(shelf, left.day)
+    except Tampered:
+        return None  # damage that no crash of ours makes: `lake repair` sets it aside, recovery leaves it alone
+    path = shelf.day_folder(left.day) / MANIFEST
+    if known is not None and path.read_bytes() != written([known]):
+        disk.unlink(left.folder / "swap")
+        disk.write_new(left.folder / "swap", written([known]))
+        disk.replace(left.folder / "swap", path)
+        disk.sync_folder(path.parent)
+    return known
+
+
+def _log(shelf: Shelf, left: Leftover, now: Entry) -> None:
+    """Tell of a publish that was not told yet. Once the old generation is touched, it has been told."""
+    if left.old == "none":
+        log.complete(shelf.root, log.line(shelf, left.day, log.ABSENT, now.sha256))
+        return
+    for name in (f"new/{MANIFEST}", BOTH):
+        try:
+            entries = parsed((left.folder / name).read_bytes(), str(left.folder))
+        except (FileNotFoundError, Tampered):
+            continue
+        for old in entries:
+            if digest(written([old]))[:16] == left.old:
+                log.complete(shelf.root, log.line(shelf, left.day, old.sha256, now.sha256))
+                return
