@@ -30,7 +30,7 @@ def same(a: Labels, b: Labels):
 @pytest.mark.parametrize("tie", ["wait", "stop", "nearest", "resolve"])
 @pytest.mark.parametrize(("unit", "method"), [("atr", "wilder"), ("atr", "sma"), ("realised", "wilder")])
 def test_labels_are_their_twin(tie, unit, method):
-    bars, events = tape(1, n=8 * PER_DAY, closed=0.3)
+    bars, events = tape(2, n=8 * PER_DAY, closed=0.3)
     minutes = random_minutes(np.random.default_rng(2), bars)
     settings = Barriers(k_up=3.2, k_down=2.4, H=12, tie=tie, unit=unit, method=method)
     mine = barrier_unit(bars, settings)
