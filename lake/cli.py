@@ -1,0 +1,236 @@
+"""What every command line shares: the options, spelled once, and the way a failure is told."""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from lake import roots, settings
+from meta.errors import PerplakeError, Usage
+from meta.symbols import symbol as checked_symbol
+from meta.timeframes import Timeframe, timeframe
+
+F = TypeVar("F", bound=Callable[..., Any])
+SECRETS = ("COINGLASS_API_KEY", "BINANCE_API_KEY", "BINANCE_API_SECRET")
+
+
+@dataclass(frozen=True)
+class Span:
+    """Which days a command is about: the last `days`, or start to end; all None means all there are."""
+
+    days: int | None = None
+    start: date | None = None
+    end: date | None = None
+
+    def __bool__(self) -> bool:
+        return not (self.days is None and self.start is None and self.end is None)
+
+    def has(self, day: date) -> bool:
+        """Does a day lie between start and end?"""
+        return (self.start is None or day >= self.start) and (self.end is None or day <= self.end)
+
+    def of(self, known: list[date]) -> list[date]:
+        """Which of these ascending days are meant?"""
+        inside = [day for day in known if self.has(day)]
+        return inside[-self.days :] if self.days is not None else inside
+
+
+def parsed_day(text: str, flag: str) -> date:
+    """Which UTC day does this date or time name? Raises Usage."""
+    cleaned = text.strip()
+    try:
+        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", cleaned):
+            return date.fromisoformat(cleaned)
+        moment = datetime.fromisoformat(cleaned)
+        return (moment.astimezone(UTC) if moment.tzinfo else moment).date()
+    except (ValueError, OverflowError):
+        raise Usage(f"{flag} {text!r} is not a date; write it like 2025-01-31") from None
+
+
+def make_span(days: int | None, start: str | None, end: str | None) -> Span:
+    """Which days do the flags mean? Raises Usage where they contradict each other."""
+    if days is not None and start and end:
+        raise Usage("give --days, or --start and --end, not both")
+    first = parsed_day(start, "--start") if start else None
+    last = parsed_day(end, "--end") if end else None
+    if days is not None and first:
+        return Span(None, first, first + timedelta(days=days - 1))
+    if days is not None and last:
+        return Span(None, last - timedelta(days=days - 1), last)
+    if first and last and first > last:
+        raise Usage(f"--start {first} lies after --end {last}; swap them")
+    return Span(days, first, last)
+
+
+def _split(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for value in values for name in value.split(",") if name.strip()))
+
+
+def lake_option(command: F) -> F:
+    """--lake: which lake."""
+    return click.option("--lake", metavar="ROOT", help="The lake's root; else PERPLAKE_LAKE, else conf, else data.")(
+        command
+    )
+
+
+def symbol_options(command: F) -> F:
+    """--symbol and --tf, each repeatable."""
+    tf = click.option("--tf", multiple=True, callback=_split, metavar="TF", help="Timeframe, repeatable (5m, 1h …).")
+    named = click.option("--symbol", multiple=True, callback=_split, metavar="S", help="Symbol, repeatable or a,b,c.")
+    return named(tf(command))
+
+
+def range_options(command: F) -> F:
+    """--days, or --start and --end."""
+    days = click.option("--days", type=click.IntRange(1), metavar="N", help="The last N settled whole days.")
+    years = click.option("--years", type=click.FloatRange(0, min_open=True), help="The same in years of 365 days.")
+    start = click.option(
+        "--start", "--start-date", metavar="DATE", help="First UTC day (of the bars' open), inclusive."
+    )
+    end = click.option("--end", "--end-date", metavar="DATE", help="Last UTC day, inclusive.")
+
+    def spanned(*args: Any, **kwargs: Any) -> Any:
+        years_given, days_given = kwargs.pop("years"), kwargs.pop("days")
+        if years_given and days_given:
+            raise Usage("give --days or --years, not both")
+        days_meant = round(years_given * 365) if years_given else days_given
+        return command(*args, span=make_span(days_meant, kwargs.pop("start"), kwargs.pop("end")), **kwargs)
+
+    spanned.__name__, spanned.__doc__ = command.__name__, command.__doc__
+    spanned.__dict__.update(command.__dict__)  # click keeps the options declared so far there
+    return days(years(start(end(spanned))))  # type: ignore[return-value]
+
+
+def debug_option(command: F) -> F:
+    """--debug: tell more, and show where a failure came from."""
+    return click.option("--debug", is_flag=True, help="Tell every step; show tracebacks (secrets stay hidden).")(
+        command
+    )
+
+
+def wait_option(command: F) -> F:
+    """--wait: how long to wait for another writer."""
+    return click.option("--wait", type=click.FloatRange(0), default=0.0, help="Seconds to wait for another writer.")(
+        command
+    )
+
+
+def symbols_of(given: tuple[str, ...]) -> list[str]:
+    """Which symbols are meant? The flag's, else SYMBOLS, else conf's."""
+    named = (
+        list(given) or (settings.variable("SYMBOLS") or "").replace(",", " ").split() or [settings.lake_conf().symbol]
+    )
+    return list(dict.fromkeys(checked_symbol(name) for name in named))
+
+
+def timeframes_of(given: tuple[str, ...]) -> list[Timeframe]:
+    """Which timeframes are meant? The flag's, else conf's."""
+    return [timeframe(name) for name in given or (settings.lake_conf().tf,)]
+
+
+def opened(flag: str | None, source: str | None = None) -> Path:
+    """Which lake is meant? Says so on stderr before anything else."""
+    where = roots.root(flag, source)
+    say(roots.banner(where, source))
+    return where
+
+
+def say(text: str) -> None:
+    """Tell people something; standard output stays free for results."""
+    click.echo(text, err=True)
+
+
+class Commands(click.Group):
+    """A group whose options may be spelled with dashes or underscores."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("context_settings", {})
+        kwargs["context_settings"] |= {
+            "token_normalize_func": lambda token: token.replace("_", "-"),
+            "max_content_width": 110,
+        }
+        super().__init__(*args, **kwargs)
+
+
+class _Terminated(BaseException):
+    """SIGTERM arrived."""
+
+
+def _on_sigterm(_: int, __: FrameType | None) -> NoReturn:
+    raise _Terminated
+
+
+def main(commands: click.Group, name: str, argv: list[str] | None = None) -> NoReturn:
+    """Run a command line and end the process as DESIGN §6 says, with one line for every failure."""
+    sys.exit(status(commands, name, argv))
+
+
+def status(commands: click.Group, name: str, argv: list[str] | None = None) -> int:
+    """With which exit code does this command line end?"""
+    words = sys.argv[1:] if argv is None else argv
+    signal.signal(signal.SIGTERM, _on_sigterm)
+    try:
+        result = commands.main(words, prog_name=f"python -m {name}", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.UsageError as error:
+        return _told(f"{' '.join(error.format_message().split())}{_see(error, name)}", 2)
+    except (KeyboardInterrupt, click.Abort):
+        return _told("interrupted; what was committed stays, run the same command again to go on", 130)
+    except _Terminated:
+        return _told("ended by SIGTERM; what was committed stays, run the same command again to go on", 143)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    except (PerplakeError, OSError, MemoryError) as error:
+        _trace(words)
+        return _told(_line(error), getattr(error, "exit_code", 1))
+    except Exception as error:  # noqa: BLE001 — the one place where a fault of ours becomes one line
+        _trace(words)
+        return _told(f"fault in perplake: {type(error).__name__}: {error}; run again with --debug and report it", 1)
+
+
+def _see(error: click.UsageError, name: str) -> str:
+    path = error.ctx.command_path if error.ctx else f"python -m {name}"
+    return f"; see `{path} --help`"
+
+
+def _line(error: BaseException) -> str:
+    if isinstance(error, MemoryError):
+        return "out of memory; give a shorter range, or fewer symbols at a time"
+    if isinstance(error, OSError) and not isinstance(error, PerplakeError):
+        place = (
+            settings.shown(Path(error.filename)) if isinstance(error.filename, str) and error.filename else "the disk"
+        )
+        return f"{place}: {error.strerror or type(error).__name__}; nothing is half written, mend this and run it again"
+    return str(error) or type(error).__name__
+
+
+def _trace(words: list[str]) -> None:
+    if "--debug" in words:
+        click.echo(redacted(traceback.format_exc()), err=True)
+
+
+def _told(text: str, code: int) -> int:
+    click.echo(f"error: {redacted(' '.join(text.split()))}", err=True)
+    return code
+
+
+def redacted(text: str) -> str:
+    """The same text without any key."""
+    for name in SECRETS:
+        value = settings.variable(name)
+        if value:
+            text = text.replace(value, f"<{name}>")
+    return text

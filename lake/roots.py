@@ -1,0 +1,79 @@
+"""Which lake is meant? One rule for every command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from lake import days, settings
+from lake.layout import Shelf, checked_or_none, shelf
+from meta.datasets import DATASETS, FOLDERS, Dataset
+from meta.errors import PerplakeError
+from meta.timeframes import TIMEFRAMES
+
+SIM = "sim"
+
+
+def source_in_use(flag: str | None = None) -> str:
+    """Which source is meant? The flag, else SOURCE, else conf; `auto` is coinglass where a key is set, else sim."""
+    named = flag or settings.variable("SOURCE") or settings.lake_conf().source
+    if named != "auto":
+        return named
+    return "coinglass" if settings.key("COINGLASS_API_KEY") else SIM
+
+
+def root(flag: str | Path | None = None, source: str | None = None) -> Path:
+    """Where is the lake? --lake, else PERPLAKE_LAKE, else conf, else `data` or, for synthetic data, `data-sim`.
+
+    `data` where the source in use is not sim, or where it holds committed days already.
+    """
+    named = flag or settings.variable("PERPLAKE_LAKE")
+    if named:
+        return Path(named).absolute()
+    chosen = settings.lake_conf().root
+    if chosen:
+        return settings.PROJECT / chosen
+    real = settings.PROJECT / "data"
+    if source_in_use(source) != SIM or any(first_days(real)):
+        return real
+    return settings.PROJECT / "data-sim"
+
+
+def shelves(where: Path, only: Dataset | None = None) -> list[Shelf]:
+    """Which shelves does this lake hold? In the order of folder, timeframe and symbol."""
+    found = []
+    for kind in [only] if only else DATASETS.values():
+        for tf in TIMEFRAMES.values():
+            base = where / kind.folder / tf.name
+            names = sorted(path.name for path in base.iterdir() if path.is_dir()) if base.is_dir() else []
+            found += [shelf(where, kind, tf, name) for name in names if checked_or_none(name) == name]
+    return found
+
+
+def first_days(where: Path) -> Iterator[str]:
+    """What does the source cell of the first committed P1 day of each shelf say?"""
+    for place in shelves(where, FOLDERS["parquet"]):
+        for day in place.days_on_disk():
+            try:
+                known = days.entry(place, day)
+            except PerplakeError:
+                continue
+            if known is not None:
+                yield known.source
+                break
+
+
+def source_name(cell: str) -> str:
+    """Which source does a manifest's source cell name?"""
+    return cell.split(":", 1)[0].split(" ", 1)[0]
+
+
+def is_synthetic(where: Path) -> bool:
+    """Does this lake hold synthetic data?"""
+    return any(source_name(cell) == SIM for cell in first_days(where))
+
+
+def banner(where: Path, source: str | None = None) -> str:
+    """What does every command say first: which lake it works on, and SYNTHETIC where it is."""
+    mark = "  SYNTHETIC data: made up, good for trying things out only" if source == SIM or is_synthetic(where) else ""
+    return f"lake {settings.shown(where)}{mark}"
