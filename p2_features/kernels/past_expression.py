@@ -104,10 +104,10 @@ def apply_two(op: int, a: np.ndarray, b: np.ndarray, bars: int) -> None:
             a[j] = present(a[j] * b[j])
     elif op == DIVIDE:
         for j in range(bars):
-            a[j] = present(a[j] / b[j])
+            a[j] = present(a[j] / b[j]) if b[j] != 0.0 else math.nan
     elif op == REMAINDER:
         for j in range(bars):
-            a[j] = math.fmod(a[j], b[j]) if b[j] != 0.0 else math.nan
+            a[j] = np.fmod(a[j], b[j]) if b[j] != 0.0 else math.nan
     elif op == EITHER:
         for j in range(bars):
             a[j] = b[j] if math.isnan(a[j]) else a[j]
