@@ -240,3 +240,47 @@ def first_touch(bars, tape, t, upper, lower, horizon, tie, minutes=None, minute_
         "mae": math.log(min([entry, *reached]) / entry),
         "path_gap": any(bars[q] is None for q in range(t + 1, s)) or bars[s] is None,
     }
+
+
+def label_weights(close, spans):
+    """(concurrency at its own bar, uniqueness, w_return) of every span (start, end] of grid positions."""
+    crowd = [sum(start < s <= end for start, end in spans) for s in range(len(close))]
+    out = []
+    for start, end in spans:
+        present = [s for s in range(start + 1, end + 1) if close[s] == close[s]]
+        earned = 0.0
+        for s in present:
+            before = next(q for q in range(s - 1, -1, -1) if close[q] == close[q])
+            earned += math.log(close[s] / close[before]) / crowd[s]
+        out.append((crowd[start], sum(1 / crowd[s] for s in present) / len(present), abs(earned)))
+    return out
+
+
+def fold_roles(ts, t1, blocks, tested, embargo, horizon=0):
+    """Each row's role when these blocks of time are the test."""
+    stamps = sorted(set(ts))
+    block = {}
+    for b in range(blocks):
+        size = len(stamps) // blocks + (b < len(stamps) % blocks)
+        block.update(dict.fromkeys(stamps[len(block):len(block) + size], b))
+    runs = []
+    for b in sorted(tested):
+        if runs and runs[-1][-1] == b - 1:
+            runs[-1].append(b)
+        else:
+            runs.append([b])
+    spans = []
+    for run in runs:
+        rows = [i for i in range(len(ts)) if block[ts[i]] in run]
+        spans.append((min(ts[i] for i in rows), max(t1[i] for i in rows)))
+    out = []
+    for a, b in zip(ts, t1, strict=True):
+        if block[a] in tested:
+            out.append("test")
+        elif any((a <= end and b >= start) or (horizon and start - horizon <= a < start) for start, end in spans):
+            out.append("purged")
+        elif any(end < a <= end + embargo for _, end in spans):
+            out.append("embargoed")
+        else:
+            out.append("train")
+    return out
