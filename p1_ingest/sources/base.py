@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from meta.timeframes import Timeframe
+from meta.timeframes import DAY, Timeframe, day_start
 
 Kind = Literal["bar", "sample", "settlement"]
 
@@ -62,7 +62,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back over the wire."""
+    """What came back over the wire; header names in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -85,6 +85,11 @@ class Answer:
     variant: str = ""
     note: str = ""  # what the record should say of this body, e.g. the label convention of a metrics file
 
+    def has(self, day: date) -> bool:
+        """Does any row lie in (start of this UTC day, its end]?"""
+        start = day_start(day)
+        return bool(((self.at > start) & (self.at <= start + DAY)).any())
+
 
 @dataclass(frozen=True)
 class Host:
@@ -93,6 +98,7 @@ class Host:
     url: str
     key_header: str = ""
     key_name: str = ""  # environment variable that holds the key
+    public_key: str = ""  # a key that is no secret (the stand-in venue takes any)
 
 
 @dataclass(frozen=True)
@@ -132,8 +138,20 @@ class Source(Protocol):
     def instead(self, request: Request, days: Sequence[date]) -> list[Request]:
         """What else can be asked for the days this request's answer lacked (404, or no row)? Often nothing."""
 
+    def companion(self, request: Request) -> Request | None:
+        """Which request brings the digest published for this one's answer? None where none is published."""
+
+    def verify(self, request: Request, body: bytes, checksum: bytes | None, accept: bool = False) -> str:
+        """Is this body the one its published digest describes (None: the digest answered 404)?
+
+        Returns "" or a note for the record. Raises BadPayload on a mismatch, unless `accept`.
+        """
+
     def settle(self, answers: dict[str, list[Answer]], tf: Timeframe) -> dict[str, list[Answer]]:
         """What do the answers mean once they are seen together (label conventions)? Usually what they said."""
+
+    def spared(self, request: Request, settled: dict[str, list[Answer]], days: Sequence[date]) -> list[date]:
+        """Which of these days can do without this request's answer after all, now that the others are settled?"""
 
 
 def merged(answers: Sequence[Answer], columns: Sequence[str]) -> Answer:

@@ -1,0 +1,98 @@
+"""What does a body say, taken strictly? JSON without its loopholes, and numbers that are numbers."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from meta.errors import BadPayload
+
+DEPTH = 16
+NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+_PLAIN = b"0123456789.eE+-,"
+_NESTED = (dict, list)
+
+
+def parse(body: bytes, what: str, *, depth: int = DEPTH) -> Any:
+    """What does this JSON body say?
+
+    Raises BadPayload, named `what`, for anything but strict UTF-8 JSON: NaN, Infinity, numbers too large for a float,
+    a key twice in one object, nesting deeper than `depth`.
+    """
+    try:
+        found = msgspec.json.decode(body)
+        # msgspec keeps the last of two equal keys in silence. Each pair has one colon outside of strings, so as many
+        # colons as pairs proves there was none; where strings hold colons the slower standard parser looks.
+        if body.count(b":") != _pairs(found, depth):
+            json.loads(body, object_pairs_hook=_unique)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise BadPayload(
+            f"{what}: the body is not strict JSON ({said(str(error), 80)}); nothing of it is used"
+        ) from None
+    return found
+
+
+def _pairs(found: object, left: int) -> int:
+    """How many key-value pairs are in here, at all levels? Raises ValueError past `left` levels."""
+    if left < 0:
+        raise ValueError("nested too deeply")
+    if type(found) is dict:
+        return len(found) + sum([_pairs(v, left - 1) for v in found.values() if type(v) in _NESTED])
+    if type(found) is list:
+        return sum([_pairs(v, left - 1) for v in found if type(v) in _NESTED])
+    return 0
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return found
+
+
+def numbers(values: Sequence[object]) -> np.ndarray:
+    """Which numbers are these JSON values (numbers, or strings of plain ASCII digits)?
+
+    (n,) float64; NaN where a value is anything else: null, true, "", "1_000", " 1", "nan", "1e999".
+    """
+    kinds = set(map(type, values))
+    try:
+        if kinds == {str}:
+            text = ",".join(values)  # type: ignore[arg-type]
+            # float() alone also takes blanks, underscores, other scripts' digits, inf and nan.
+            if text.isascii() and not text.encode().translate(None, _PLAIN):
+                return _finite(np.array(list(map(float, values))))  # type: ignore[arg-type]
+        elif kinds <= {int, float}:
+            return _finite(np.array(values, np.float64))
+    except (ValueError, OverflowError):
+        pass  # one of them is odd: look at each
+    return np.array([_number(value) for value in values], np.float64)
+
+
+def _finite(found: np.ndarray) -> np.ndarray:
+    found[~np.isfinite(found)] = np.nan
+    return found
+
+
+def _number(value: object) -> float:
+    if isinstance(value, str) and not NUMBER.fullmatch(value):
+        return math.nan
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return math.nan
+    try:
+        found = float(value)
+    except OverflowError:
+        return math.nan
+    return found if math.isfinite(found) else math.nan
+
+
+def said(text: str, most: int = 160) -> str:
+    """How are a stranger's words quoted? On one line, printable, and not too many of them."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[: most * 4]).split())
+    return line if len(line) <= most else line[: most - 1] + "…"

@@ -1,0 +1,242 @@
+"""How do bytes come over the wire? One GET at a time, bounded in bytes and in seconds."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import http.cookiejar
+import socket
+import ssl
+import threading
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from meta.errors import BadPayload, Retryable, VenueRefused
+from p1_ingest.sources.base import Reply, Request
+
+MIB = 1 << 20
+CHUNK = 1 << 16
+CONNECT, SILENCE = 10.0, 30.0  # seconds to connect, and between two reads
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The most one answer may take: bytes on the wire, bytes decoded, seconds over all tries."""
+
+    wire: int
+    decoded: int
+    seconds: float
+
+
+BOUNDS: Mapping[str, Bounds] = {
+    "json": Bounds(16 * MIB, 32 * MIB, 120.0),
+    "text": Bounds(8 * MIB, 8 * MIB, 120.0),
+    "zip": Bounds(256 * MIB, 256 * MIB, 600.0),
+}
+_TROUBLE = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
+_now = threading.local()  # .connections: those the request under way on this thread uses
+
+
+class _Plain(HTTPConnection):
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        _now.connections.append(self)
+        super().request(*args, **kwargs)
+
+
+class _Secure(HTTPSConnection):
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        _now.connections.append(self)
+        super().request(*args, **kwargs)
+
+
+class _PlainPool(HTTPConnectionPool):
+    ConnectionCls = _Plain
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _Secure
+
+
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
+
+
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Say that nothing redirects: with allow_redirects=False requests still reads such a body whole, unbounded."""
+        return
+
+
+class Wire:
+    """The real transport: a requests session a thread, no retries, no redirects, no cookies, no environment."""
+
+    def __init__(
+        self, bounds: Mapping[str, Bounds] = BOUNDS, timeout: tuple[float, float] = (CONNECT, SILENCE)
+    ) -> None:
+        self._bounds = bounds
+        self._timeout = timeout
+        self._local = threading.local()
+        self._sessions: list[requests.Session] = []
+
+    def __call__(self, request: Request, url: str, headers: Mapping[str, str], left: float) -> Reply:
+        """What does the venue reply to this GET, within `left` seconds?
+
+        Raises Retryable for trouble on the way, BadPayload for more bytes than allowed.
+        """
+        connections = _now.connections = []
+        cut = threading.Event()
+        timer = threading.Timer(left, _cut, (cut, connections))
+        timer.daemon = True
+        timer.start()
+        try:
+            return self._get(request, url, headers, left)
+        except _TROUBLE as error:
+            raise _explained(error, request, left if cut.is_set() else None, self._timeout) from None
+        finally:
+            timer.cancel()
+
+    def close(self) -> None:
+        """Close every thread's connections."""
+        for session in self._sessions:
+            session.close()
+        self._sessions.clear()
+
+    def _get(self, request: Request, url: str, headers: Mapping[str, str], left: float) -> Reply:
+        asked = {"Accept-Encoding": "identity" if request.expects == "zip" else "gzip", **headers}
+        timeout = (min(self._timeout[0], left), min(self._timeout[1], left))
+        response = self._session().get(url, headers=asked, timeout=timeout, stream=True, allow_redirects=False)
+        with response:
+            told = {name.lower(): value for name, value in response.headers.items()}
+            body = _body(response, told.get("content-encoding", ""), request, self._bounds[request.expects])
+            return Reply(response.status_code, told, body)
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None or session not in self._sessions:
+            session = _Session()
+            session.trust_env = False  # no proxies, no .netrc, no foreign certificates from the environment
+            session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
+            session.mount("https://", _Adapter(max_retries=0))
+            session.mount("http://", _Adapter(max_retries=0))
+            self._local.session = session
+            self._sessions.append(session)
+        return session
+
+
+def _cut(cut: threading.Event, connections: list[HTTPConnection]) -> None:
+    """Hang up: socket timeouts bound one read, so a venue that drips bytes could hold a thread for days."""
+    cut.set()
+    for connection in connections:
+        if isinstance(connection.sock, socket.socket):
+            with contextlib.suppress(OSError):  # it had hung up already
+                # Not SSLSocket.shutdown, which would have the reader take the ciphertext for the body.
+                socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+
+
+def _body(response: requests.Response, encoding: str, request: Request, bounds: Bounds) -> bytes:
+    if encoding.strip().lower() not in ("", "identity", "gzip", "x-gzip"):
+        raise BadPayload(f"{request.host} answers in an encoding nobody asked for; check what stands between")
+    chunks = _counted(response, request, bounds.wire)
+    if "gzip" in encoding.lower():
+        chunks = _gunzipped(chunks)
+    body = bytearray()
+    for chunk in chunks:
+        body += chunk
+        if len(body) > bounds.decoded:
+            raise _too_much(request, bounds.decoded)
+    return bytes(body)
+
+
+def _counted(response: requests.Response, request: Request, most: int) -> Iterator[bytes]:
+    """The body as sent, at most `most` bytes of it."""
+    count = 0
+    while chunk := response.raw.read(CHUNK, decode_content=False):
+        count += len(chunk)
+        if count > most:
+            raise _too_much(request, most)
+        yield chunk
+
+
+def _gunzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The gzip member in `chunks`, a bounded piece at a time: a small body may unpack to any size."""
+    unpack = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    empty = True
+    for chunk in chunks:
+        empty = False
+        while chunk:
+            try:
+                yield unpack.decompress(chunk, CHUNK)
+            except zlib.error:
+                raise urllib3.exceptions.DecodeError("broken gzip") from None
+            chunk = unpack.unconsumed_tail
+        if unpack.unused_data:
+            raise urllib3.exceptions.DecodeError("bytes after the gzip end")
+    while not unpack.eof and (rest := unpack.decompress(b"", CHUNK)):
+        yield rest
+    if not (unpack.eof or empty):
+        raise urllib3.exceptions.DecodeError("gzip cut short")
+
+
+def _too_much(request: Request, most: int) -> BadPayload:
+    return BadPayload(
+        f"{request.host} {request.path} answers with more than {most / MIB:g} MiB, more than any {request.expects} "
+        "of it needs; nothing of it is used"
+    )
+
+
+def _explained(
+    error: BaseException, request: Request, deadline: float | None, timeout: tuple[float, float]
+) -> Retryable | VenueRefused:
+    """What does this trouble mean? Never the exception's own text, which may quote URL and headers."""
+    causes = list(_chain(error))
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
+        return VenueRefused(
+            f"{request.host}'s certificate is not trusted; check its URL, this machine's clock and any proxy between"
+        )
+    fact = f"did not finish within {deadline:.0f} s" if deadline is not None else _fact(causes, timeout)
+    return Retryable(f"{request.host} {fact} ({request.path})")
+
+
+def _fact(causes: list[BaseException], timeout: tuple[float, float]) -> str:
+    known: tuple[tuple[type[BaseException], str], ...] = (
+        (socket.gaierror, "has a name that cannot be resolved"),
+        (urllib3.exceptions.NameResolutionError, "has a name that cannot be resolved"),
+        (ConnectionRefusedError, "refuses connections"),
+        (urllib3.exceptions.ConnectTimeoutError, f"cannot be reached within {timeout[0]:g} s"),
+        (urllib3.exceptions.ReadTimeoutError, f"was silent for {timeout[1]:g} s"),
+        (TimeoutError, f"was silent for {timeout[1]:g} s"),
+        (http.client.IncompleteRead, "cut its answer short"),
+        (urllib3.exceptions.IncompleteRead, "cut its answer short"),
+        (urllib3.exceptions.DecodeError, "sent a broken gzip body"),
+        (ConnectionError, "closed the connection"),
+        (ssl.SSLError, "broke off the TLS connection"),
+        (http.client.HTTPException, "does not speak HTTP"),
+    )
+    for kind, fact in known:
+        if any(isinstance(cause, kind) for cause in causes):
+            return fact
+    return f"cannot be read from ({type(causes[0]).__name__})"
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception, what it wraps, and what caused it."""
+    seen: set[int] = set()
+    queue = [error]
+    while queue:
+        at = queue.pop(0)
+        if at is None or id(at) in seen:
+            continue
+        seen.add(id(at))
+        yield at
+        wrapped = [part for part in at.args if isinstance(part, BaseException)]
+        queue += [*wrapped, getattr(at, "reason", None), at.__cause__, at.__context__]
