@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
-import json
+import socket
+import sys
 import threading
 import time
 from collections import Counter, deque
@@ -11,13 +13,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from meta.errors import Usage
 from meta.timeframes import MINUTE
-from p1_ingest.sim import quirks as habits
-from p1_ingest.sim import wire
-from p1_ingest.sim.quirks import HEALTHY, Quirks
+from p1_ingest.sim import body
+from p1_ingest.sim.answers import Refusal, answer
+from p1_ingest.sim.quirks import HEALTHY, Quirks, fails_first
+from p1_ingest.sim.series import HISTORY
 
 KEY_HEADER = "CG-API-KEY"
 EMPTY = b'{"code":"0","data":[]}'
@@ -58,7 +62,7 @@ class SimVenue:
         self._used: Counter[tuple[str, int]] = Counter()
         self._asked: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
-        self._server: ThreadingHTTPServer | None = None
+        self._server: _Server | None = None
 
     @property
     def url(self) -> str:
@@ -70,13 +74,14 @@ class SimVenue:
     def start(self) -> SimVenue:
         """Listen, and answer in the background."""
         self._server = _listening(self, self._host, self._port)
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True, name="sim-venue").start()
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True, name="sim-venue").start()
         return self
 
     def stop(self) -> None:
         """Answer no more."""
         if self._server is not None:
             self._server.shutdown()
+            self._server.hang_up()
             self._server.server_close()
             self._server = None
 
@@ -95,11 +100,11 @@ class SimVenue:
         headers = {"API-KEY-MAX-LIMIT": str(self.quirks.per_minute), "API-KEY-USE-LIMIT": str(used)}
         try:
             self._admit(parts.path, target, key, used)
-            status, code, body = 200, "0", self._body(parts.path, query, target, now)
-        except wire.Refusal as refusal:
-            status, code, body = self._status(refusal.code), refusal.code, _error(refusal)
+            status, code, sent = 200, "0", self._body(parts.path, query, target, now)
+        except Refusal as refusal:
+            status, code, sent = self._status(refusal.code), refusal.code, body.error(refusal.code, str(refusal))
         self.log.append(Seen(parts.path, query, status, code))
-        return status, headers, body
+        return status, headers, sent
 
     def _count(self, path: str, key: str, now: int) -> int:
         with self._lock:
@@ -113,24 +118,24 @@ class SimVenue:
     def _admit(self, path: str, target: str, key: str | None, used: int) -> None:
         """May this request be answered? Raises Refusal."""
         if not key:
-            raise wire.Refusal("30001", "API key missing.")
+            raise Refusal("30001", "API key missing.")
         if self.quirks.keys is not None and key not in self.quirks.keys:
-            raise wire.Refusal(self.quirks.bad_key, "Invalid API key provided")
+            raise Refusal(self.quirks.bad_key, "Invalid API key provided")
         if used > self.quirks.per_minute:
-            raise wire.Refusal("429", "Too Many Requests")
+            raise Refusal("429", "Too Many Requests")
         if self.quirks.no_plan:
-            raise wire.Refusal("401", "Upgrade plan")
-        if path in wire.HISTORY and self._first(self.quirks.server_errors, "error", target):
-            raise wire.Refusal("500", "Server Error")
+            raise Refusal("401", "Upgrade plan")
+        if path in HISTORY and self._first(self.quirks.server_errors, "error", target):
+            raise Refusal("500", "Server Error")
 
     def _body(self, path: str, query: dict[str, str], target: str, now: int) -> bytes:
-        if path in wire.HISTORY and self._first(self.quirks.empty_pages, "empty", target):
+        if path in HISTORY and self._first(self.quirks.empty_pages, "empty", target):
             return EMPTY
-        return wire.answer(path, query, self.quirks, now)
+        return answer(path, query, self.quirks, now)
 
     def _first(self, rate: float, word: str, target: str) -> bool:
         """Does this question meet this trouble now? Only once each, so that asking again helps."""
-        if rate <= 0 or not habits.fails_first(rate, word, target):
+        if rate <= 0 or not fails_first(rate, word, target):
             return False
         with self._lock:
             new = (word, target) not in self._asked
@@ -141,13 +146,6 @@ class SimVenue:
         if code == "401":
             return self.quirks.refusal_status
         return {"404": 404, "405": 405, "429": self.quirks.rate_status}.get(code, 200)
-
-
-def _error(refusal: wire.Refusal) -> bytes:
-    body: dict[str, object] = {"code": refusal.code, "msg": str(refusal)}
-    if refusal.code == "30001":
-        body["success"] = False
-    return json.dumps(body, separators=(",", ":")).encode()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -163,33 +161,53 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.close_connection = True
-        self._send(405, {}, _error(wire.Refusal("405", "Method Not Allowed")))
+        self._send(405, {}, body.error("405", "Method Not Allowed"))
 
-    def _send(self, status: int, headers: dict[str, str], body: bytes) -> None:
+    def _send(self, status: int, headers: dict[str, str], sent: bytes) -> None:
         lines = [f"HTTP/1.1 {status} {self.responses[status][0]}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
-        lines += ["Content-Type: application/json;charset=UTF-8", f"Content-Length: {len(body)}"]
+        lines += ["Content-Type: application/json;charset=UTF-8", f"Content-Length: {len(sent)}"]
         if self.close_connection:
             lines.append("Connection: close")
-        self.wfile.write("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
+        self.wfile.write("\r\n".join([*lines, "", ""]).encode("latin-1") + sent)
 
     def log_message(self, format: str, *args: object) -> None:
         """Requests are kept in the venue's log instead of on stderr."""
 
 
 class _Server(ThreadingHTTPServer):
+    """The listening socket and its open connections."""
+
     daemon_threads = True
     block_on_close = False
-    allow_reuse_address = True
     request_queue_size = 64
     venue: SimVenue
 
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that hangs up is its own business; anything else is a bug and shows."""
-        import sys
+    def __init__(self, address: tuple[str, int]) -> None:
+        self.open: set[socket.socket] = set()
+        super().__init__(address, _Handler)
 
+    def get_request(self) -> tuple[socket.socket, object]:
+        """Which client is next?"""
+        connection, address = super().get_request()
+        self.open.add(connection)
+        return connection, address
+
+    def shutdown_request(self, request: Any) -> None:
+        """One connection is over."""
+        self.open.discard(request)
+        super().shutdown_request(request)
+
+    def hang_up(self) -> None:
+        """End every connection: kept-alive ones would otherwise go on being answered after the venue has closed."""
+        for connection in list(self.open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up is its own business; anything else is a fault of ours and shows."""
         if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)  # type: ignore[arg-type]
+            super().handle_error(request, client_address)
 
 
 def _listening(venue: SimVenue, host: str, port: int) -> _Server:
@@ -200,7 +218,7 @@ def _listening(venue: SimVenue, host: str, port: int) -> _Server:
     if not loopback:
         raise Usage(f"the stand-in venue serves loopback only, not {host!r}; use 127.0.0.1")
     try:
-        server = _Server((host, port), _Handler)
+        server = _Server((host, port))
     except (OSError, OverflowError) as error:
         raise Usage(f"the stand-in venue cannot listen on {host} port {port}: {error}; give another --port") from None
     server.venue = venue
