@@ -139,7 +139,7 @@ class _Reader:
         )
 
     def unknown(self, fact: str, name: str, known: Any) -> str:
-        near = difflib.get_close_matches(name, known, 1)
+        near = difflib.get_close_matches(name, known, 1, 0.5)
         return f"says {fact}" + (f"; did you mean {near[0]}?" if near else f"; known are {' '.join(sorted(known))}")
 
 
