@@ -195,7 +195,7 @@ def status(commands: click.Group, name: str, argv: list[str] | None = None) -> i
         return 1
     except (PerplakeError, OSError, MemoryError) as error:
         _trace(words)
-        return _told(_line(error), getattr(error, "exit_code", 1))
+        return _told(line_of(error), getattr(error, "exit_code", 1))
     except Exception as error:  # noqa: BLE001 — the one place where a fault of ours becomes one line
         _trace(words)
         return _told(f"fault in perplake: {type(error).__name__}: {error}; run again with --debug and report it", 1)
@@ -206,7 +206,8 @@ def _see(error: click.UsageError, name: str) -> str:
     return f"; see `{path} --help`"
 
 
-def _line(error: BaseException) -> str:
+def line_of(error: BaseException) -> str:
+    """How is a failure told in one line?"""
     if isinstance(error, MemoryError):
         return "out of memory; give a shorter range, or fewer symbols at a time"
     if isinstance(error, OSError) and not isinstance(error, PerplakeError):

@@ -15,6 +15,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from meta.timeframes import DAY, Timeframe, day_start
+from p1_ingest.budget import Pool
 
 Kind = Literal["bar", "sample", "settlement"]
 
@@ -110,12 +111,16 @@ class Gate:
 
 
 class Source(Protocol):
-    """What every venue module offers; see tests/conformance.py for what it must keep."""
+    """What every venue module offers; see tests/conformance.py for what it must keep.
+
+    Subclass it: the questions most venues have nothing to say to come with that answer.
+    """
 
     name: str
     synthetic: bool
     hosts: dict[str, Host]
     settle_lag_ms: int
+    pools: dict[str, Pool]  # what `http.Sender` may spend, by Request.pool or host
 
     def series(self, symbol: str, tf: Timeframe) -> tuple[Series, ...]:
         """What does the source declare it offers for this symbol at this timeframe?"""
@@ -137,21 +142,26 @@ class Source(Protocol):
 
     def instead(self, request: Request, days: Sequence[date]) -> list[Request]:
         """What else can be asked for the days this request's answer lacked (404, or no row)? Often nothing."""
+        return []
 
     def companion(self, request: Request) -> Request | None:
         """Which request brings the digest published for this one's answer? None where none is published."""
+        return None
 
     def verify(self, request: Request, body: bytes, checksum: bytes | None, accept: bool = False) -> str:
         """Is this body the one its published digest describes (None: the digest answered 404)?
 
         Returns "" or a note for the record. Raises BadPayload on a mismatch, unless `accept`.
         """
+        return ""
 
     def settle(self, answers: dict[str, list[Answer]], tf: Timeframe) -> dict[str, list[Answer]]:
         """What do the answers mean once they are seen together (label conventions)? Usually what they said."""
+        return answers
 
     def spared(self, request: Request, settled: dict[str, list[Answer]], days: Sequence[date]) -> list[date]:
         """Which of these days can do without this request's answer after all, now that the others are settled?"""
+        return []
 
 
 def merged(answers: Sequence[Answer], columns: Sequence[str]) -> Answer:

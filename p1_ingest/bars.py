@@ -1,0 +1,94 @@
+"""A day of bars: every series the venue offers, joined on the close, nothing filled."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+
+from lake.parts import schema_of
+from meta.columns import BARS
+from meta.timeframes import Timeframe, day_start
+from p1_ingest import quarantine
+from p1_ingest.grid import laid
+from p1_ingest.sources.base import Answer, Series, Source, merged
+
+SCHEMA = schema_of(BARS)
+
+
+@dataclass(frozen=True)
+class DayOfBars:
+    """One day as it will be committed: the table, the manifest's source cell, and the rows kept out by reason."""
+
+    table: pa.Table
+    source: str
+    kept_out: Counter[str]
+
+
+def together(series: Sequence[Series], answers: Mapping[str, Sequence[Answer]]) -> dict[str, Answer]:
+    """What does each series say over all its answers?"""
+    return {one.name: merged(answers.get(one.name, ()), one.columns) for one in series}
+
+
+def day_of_bars(
+    source: Source,
+    series: Sequence[Series],
+    answers: Mapping[str, Sequence[Answer]],
+    whole: Mapping[str, Answer],
+    symbol: str,
+    tf: Timeframe,
+    day: date,
+    not_offered: Sequence[str] = (),
+) -> DayOfBars:
+    """Which bars does this day have?
+
+    answers : series -> as answered; whole : the same `together`. Raises BadPayload where too many bars are impossible.
+    """
+    close = day_start(day) + tf.ms * np.arange(1, tf.per_day + 1, dtype=np.int64)
+    columns: dict[str, np.ndarray] = {}
+    for one in series:
+        columns |= laid(one, whole[one.name], close, tf)
+    keep, kept_out = quarantine.kept(columns, f"{source.name} {symbol} {tf} {day}")
+    arrays = [_arrow(column.type, columns.get(column.name), keep) for column in SCHEMA_COLUMNS]
+    symbols = pa.array([symbol] * int(keep.sum()), pa.string())
+    stamps = pa.array(close[keep], pa.int64()).cast(pa.timestamp("ms", "UTC"))
+    table = pa.Table.from_arrays([symbols, stamps, *arrays], schema=SCHEMA)
+    return DayOfBars(table, _source_cell(source, series, answers, day, not_offered), kept_out)
+
+
+SCHEMA_COLUMNS = [SCHEMA.field(i) for i in range(2, len(SCHEMA))]
+
+
+def _arrow(kind: pa.DataType, values: np.ndarray | None, keep: np.ndarray) -> pa.Array:
+    """A column as Arrow: NaN becomes null, and what is whole by nature becomes an integer."""
+    if values is None:
+        return pa.nulls(int(keep.sum()), kind)
+    kept = values[keep]
+    if pa.types.is_floating(kind):
+        return pa.array(kept, kind, mask=np.isnan(kept))
+    whole = np.nan_to_num(kept).astype(np.int64)
+    return pa.array(whole, pa.int64(), mask=np.isnan(kept)).cast(kind)
+
+
+def _source_cell(
+    source: Source,
+    series: Sequence[Series],
+    answers: Mapping[str, Sequence[Answer]],
+    day: date,
+    not_offered: Sequence[str],
+) -> str:
+    """Which source said this, by which series and variants? Never the route it came by."""
+    told = []
+    for one in series:
+        if one.name in not_offered:
+            continue
+        said = {answer.variant or one.variant for answer in answers.get(one.name, ()) if answer.has(day)}
+        variant = " + ".join(sorted(said - {""})) or one.variant
+        told.append(f"{one.name} ({variant})" if variant else one.name)
+    head = f"{source.name} SYNTHETIC" if source.synthetic else source.name
+    absent = f"; not offered: {', '.join(not_offered)}" if not_offered else ""
+    return f"{head}: {', '.join(told)}{absent}"

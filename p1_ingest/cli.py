@@ -1,0 +1,220 @@
+"""P1 on the command line: ingest bars, check them, serve the stand-in venue."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from lake import cli, layout, roots, settings
+from lake.cli import Span
+from lake.layout import Shelf
+from lake.settings import Conf
+from meta.datasets import DATASETS
+from meta.errors import PerplakeError, Refused, Usage
+from meta.symbols import symbol as checked_symbol
+from meta.timeframes import timeframe
+
+
+@click.group(cls=cli.Commands)
+def commands() -> None:
+    """P1: bars of crypto perpetual futures, from a venue into the lake."""
+
+
+class LegacyConf(Conf, frozen=True, forbid_unknown_fields=True):
+    """conf/p1_inputs_cg.yaml: the 15m form of the first pipeline."""
+
+    symbol: str
+    start: object
+    end: object
+    out_dir: str
+    base_url: str | None = None
+    tf: str = "15m"
+
+
+@dataclass(frozen=True)
+class Target:
+    """What to ingest, and into which shelf."""
+
+    shelf: Shelf
+    span: Span
+
+
+@commands.command()
+@click.argument("source_argument", metavar="[SOURCE]", required=False)
+@click.option("--source", help="coinglass, binance, sim, or auto: coinglass where a key is set, else sim.")
+@cli.symbol_options
+@cli.range_options
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Folder to write: …/parquet/TF/SYMBOL, or any of your own."
+)
+@cli.lake_option
+@click.option(
+    "--refresh-tail", type=click.IntRange(0), default=2, show_default=True, help="Ask again for the last N days."
+)
+@click.option(
+    "--skip-present/--no-skip-present", default=True, help="Leave committed days alone (default), or ask again."
+)
+@click.option("--force", is_flag=True, help="Write a day even where it shrinks, or over another source's days.")
+@click.option("--update", is_flag=True, hidden=True, help="Accepted: running again is always an update.")
+@click.option("--accept-checksum", is_flag=True, help="Use archive files that differ from their published checksum.")
+@click.option("--verbose/--no-verbose", default=True, help="Tell progress (default), or nothing but the summary.")
+@click.option("--workers", type=click.IntRange(1, 64), default=4, show_default=True, help="Requests under way at once.")
+@click.option("--dry-run", is_flag=True, help="Tell requests, days, bytes, minutes and plan limits; fetch nothing.")
+@click.option("--conf", type=click.Path(path_type=Path), help="A conf file of the 15m form (conf/p1_inputs_cg.yaml).")
+@click.option("--json", "as_json", is_flag=True, help="The summary as JSON.")
+@cli.wait_option
+@cli.debug_option
+def ingest(
+    source_argument: str | None,
+    source: str | None,
+    symbol: tuple[str, ...],
+    tf: tuple[str, ...],
+    span: Span,
+    out: Path | None,
+    lake: str | None,
+    refresh_tail: int,
+    skip_present: bool,
+    force: bool,
+    update: bool,
+    accept_checksum: bool,
+    verbose: bool,
+    workers: int,
+    dry_run: bool,
+    conf: Path | None,
+    as_json: bool,
+    wait: float,
+    debug: bool,
+) -> int:
+    """Bring bars into the lake, a whole day at a time; running it again goes on where it stopped.
+
+    \b
+    Examples:
+        python -m p1_ingest ingest --symbol BTCUSDT --tf 5m --days 80
+        python -m p1_ingest ingest --source binance --symbol BTCUSDT --start 2025-01-01 --end 2025-12-31
+    """
+    from p1_ingest import venues
+    from p1_ingest.ingest import Choice
+
+    if source and source_argument and source != source_argument:
+        raise Usage(f"give one source, not both {source_argument} and {source}")
+    name = roots.source_in_use(source or source_argument)
+    legacy = settings.convert(settings.read_yaml(conf), LegacyConf, settings.shown(conf)) if conf else None
+    with venues.opened(name, url=legacy.base_url if legacy else None, log=cli.say if debug else None) as (
+        venue,
+        sender,
+    ):
+        where = cli.opened(lake, name) if not (out or legacy) else None
+        cli.say(f"source {venue.name}" + (_why_sim(source or source_argument) if venue.synthetic else ""))
+        targets = _legacy_targets(legacy) if legacy else _targets(where, out, symbol, tf, span)
+        choice = Choice(refresh_tail, skip_present, force, wait, workers, accept_checksum)
+        for root in {target.shelf.root for target in targets}:
+            _not_over_real_data(root, name)
+        if dry_run:
+            return _dry_run(venue, sender, targets, choice, as_json)
+        return _run(venue, sender, targets, choice, verbose, as_json)
+
+
+def _why_sim(asked: str | None) -> str:
+    chosen = (
+        "" if asked == "sim" else " (COINGLASS_API_KEY is not set; --source binance brings real data without a key)"
+    )
+    return f", a stand-in venue on this machine: SYNTHETIC data{chosen}"
+
+
+def _legacy_targets(conf: LegacyConf) -> list[Target]:
+    out, tf = Path(conf.out_dir), timeframe(conf.tf)
+    span = cli.make_span(None, str(conf.start), str(conf.end))
+    shelf = layout.shelf_at(out, DATASETS["bars"], tf, checked_symbol(conf.symbol))
+    cli.say(roots.banner(shelf.root))
+    return [Target(shelf, span)]
+
+
+def _targets(
+    where: Path | None, out: Path | None, symbol: tuple[str, ...], tf: tuple[str, ...], span: Span
+) -> list[Target]:
+    symbols, tfs = cli.symbols_of(symbol), cli.timeframes_of(tf)
+    if out is not None:
+        if len(symbols) * len(tfs) != 1:
+            raise Usage("--out takes one symbol and one timeframe; leave it out to write several into the lake")
+        shelf = layout.shelf_at(out, DATASETS["bars"], tfs[0], symbols[0])
+        cli.say(roots.banner(shelf.root))
+        return [Target(shelf, span)]
+    assert where is not None
+    return [Target(layout.shelf(where, DATASETS["bars"], one, name), span) for one in tfs for name in symbols]
+
+
+def _not_over_real_data(root: Path, source: str) -> None:
+    if source != roots.SIM:
+        return
+    others = {roots.source_name(cell) for cell in roots.first_days(root)} - {roots.SIM}
+    if others:
+        raise Refused(
+            f"lake {settings.shown(root)} holds days of {', '.join(sorted(others))}, and no key is set: "
+            "synthetic days are not mixed in; set COINGLASS_API_KEY, or give --source binance or another --lake"
+        )
+
+
+def _run(venue, sender, targets: list[Target], choice, verbose: bool, as_json: bool) -> int:  # type: ignore[no-untyped-def]
+    """Ingest every target; one that fails does not stop the others."""
+    from p1_ingest import venues
+    from p1_ingest.ingest import ingest as ingest_shelf
+    from p1_ingest.ingest import wanted_days, within_plan
+
+    results, failures, gates = [], [], set()
+    for target in targets:
+        shelf = target.shelf
+        try:
+            now = venues.now_ms()
+            wanted = wanted_days(venue, target.span, now, settings.lake_conf().days)
+            wanted, line = within_plan(venue, sender, shelf.tf, wanted, now)
+            if line and line not in gates:
+                gates.add(line)
+                cli.say(line)
+            if not wanted:
+                continue
+            tell = cli.say if verbose else (lambda text: None)
+            summary = ingest_shelf(venue, sender, shelf, wanted, choice, venues.now_ms, tell)
+        except (PerplakeError, OSError) as error:
+            if len(targets) == 1:
+                raise
+            failures.append(f"{shelf.symbol} {shelf.tf}: {cli.line_of(error)}")
+            continue
+        results.append(summary)
+        failures += summary.trouble()
+        if not as_json:
+            for text in summary.lines():
+                click.echo(cli.redacted(text))
+    if as_json:
+        click.echo(json.dumps([summary.data() for summary in results], indent=1))
+    for failure in failures:
+        cli.say(cli.redacted(f"error: {failure}"))
+    return 1 if failures else 0
+
+
+def _dry_run(venue, sender, targets: list[Target], choice, as_json: bool) -> int:  # type: ignore[no-untyped-def]
+    from p1_ingest.plan import planned
+
+    plans = [planned(venue, sender, target.shelf, target.span, choice) for target in targets]
+    if as_json:
+        click.echo(json.dumps([plan.data() for plan in plans], indent=1))
+        return 0
+    for plan in plans:
+        click.echo(plan.line())
+    return 0
+
+
+@commands.command("serve-sim")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port on 127.0.0.1; 0 takes a free one.")
+def serve_sim(port: int) -> None:
+    """Serve the stand-in venue on loopback: CoinGlass v4 over HTTP, with made-up data.
+
+    \b
+    Example:
+        python -m p1_ingest serve-sim --port 8765
+    """
+    from p1_ingest.sim.server import serve
+
+    serve(port, announce=lambda line: click.echo(line))

@@ -1,0 +1,170 @@
+"""What does a venue say about these days, and has it answered fully?"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from datetime import date
+from enum import IntEnum
+
+from meta.errors import BadPayload, NotReady, Retryable
+from meta.timeframes import DAY, Timeframe, day_of
+from p1_ingest.http import Sender
+from p1_ingest.sources.base import Answer, Request, Series, Source
+
+OLD = 7 * DAY  # an archive's 404 younger than this means "not yet", older means "not offered"
+
+
+class State(IntEnum):
+    """How far a series has answered for a day; where several requests serve one day the highest stands."""
+
+    NOT_OFFERED = 0
+    ANSWERED = 1
+    WAITS = 2
+    FAILED = 3
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one request: an answer, a 404, or a failure; and why."""
+
+    request: Request
+    answer: Answer | None = None
+    why: str = ""
+    missing: bool = False
+
+
+@dataclass
+class Fetched:
+    """What was said about some days.
+
+    answers : series -> settled answers; states : (series, day) -> State; reasons : why a day waits or failed
+    """
+
+    answers: dict[str, list[Answer]]
+    states: dict[tuple[str, date], State]
+    reasons: dict[date, str] = field(default_factory=dict)
+    notes: Counter[str] = field(default_factory=Counter)
+
+    def state(self, day: date, names: Iterable[str]) -> State:
+        """How far is this day answered, over these series?"""
+        return max((self.states.get((name, day), State.FAILED) for name in names), default=State.FAILED)
+
+    def not_offered(self, day: date) -> list[str]:
+        """Which series does the venue not offer for this day?"""
+        return sorted(
+            name for (name, asked), state in self.states.items() if asked == day and state is State.NOT_OFFERED
+        )
+
+
+class Fetcher:
+    """Asks one source about one symbol, several requests at a time."""
+
+    def __init__(
+        self, source: Source, sender: Sender, pool: Executor, now: Callable[[], int], accept_checksum: bool = False
+    ) -> None:
+        self._source, self._sender, self._pool, self._now = source, sender, pool, now
+        self._accept = accept_checksum
+
+    def fetch(self, series: Sequence[Series], symbol: str, tf: Timeframe, days: Sequence[date]) -> Fetched:
+        """What does the source say about these (ascending) days?
+
+        Raises VenueRefused and Usage, which no other request would escape; other failures stay with their days.
+        """
+        outcomes = self._all(self._requests(series, symbol, tf, days))
+        chains = list(outcomes)
+        asked_instead: set[tuple[Request, date]] = set()
+        while chains:
+            second: list[Request] = []
+            for outcome in chains:
+                lacking = [day for day in _days_of(outcome.request) if not (outcome.answer and outcome.answer.has(day))]
+                more = self._source.instead(outcome.request, lacking) if lacking and not outcome.why else []
+                second += more
+                asked_instead |= {(outcome.request, day) for request in more for day in request.days}
+            chains = self._all(second)
+            outcomes += chains
+        return self._settled(outcomes, asked_instead, tf, set(days))
+
+    def _requests(self, series: Sequence[Series], symbol: str, tf: Timeframe, days: Sequence[date]) -> list[Request]:
+        """Everything to ask. Where a sample series reaches into other days, their bars too: labels are read by them."""
+        found = [request for one in series for request in self._source.ask(one, symbol, tf, days)]
+        samples = {one.name for one in series if one.kind == "sample"}
+        beside = {day for r in found if r.series in samples for day in _span(r)} - set(days)
+        for one in series:
+            if one.required and beside:
+                found += self._source.ask(one, symbol, tf, sorted(beside))
+        return found
+
+    def _all(self, requests: Sequence[Request]) -> list[Outcome]:
+        return list(self._pool.map(self._one, requests))
+
+    def _one(self, request: Request) -> Outcome:
+        try:
+            body = self._sender.send(request, self._source.judge)
+            note = self._source.verify(request, body, self._digest(request), self._accept)
+            answer = self._source.read(request, body)
+        except NotReady:
+            return Outcome(request, missing=True)
+        except (Retryable, BadPayload) as error:
+            return Outcome(request, why=str(error))
+        return Outcome(request, answer if not note else _noted(answer, note))
+
+    def _digest(self, request: Request) -> bytes | None:
+        companion = self._source.companion(request)
+        if companion is None:
+            return None
+        try:
+            return self._sender.send(companion, self._source.judge)
+        except NotReady:
+            return None
+
+    def _settled(
+        self, outcomes: list[Outcome], asked_instead: set[tuple[Request, date]], tf: Timeframe, wanted: set[date]
+    ) -> Fetched:
+        answers: dict[str, list[Answer]] = defaultdict(list)
+        for outcome in outcomes:
+            if outcome.answer is not None:
+                answers[outcome.request.series].append(outcome.answer)
+        settled = self._source.settle(dict(answers), tf)
+        fetched = Fetched(settled, {})
+        for said in settled.values():
+            fetched.notes.update(f"{a.series}: {a.note}" for a in said if a.note)
+        for outcome in outcomes:
+            for day in outcome.request.days:
+                if day in wanted and not (outcome.missing and (outcome.request, day) in asked_instead):
+                    self._mark(fetched, outcome, day)
+        return fetched
+
+    def _mark(self, fetched: Fetched, outcome: Outcome, day: date) -> None:
+        request = outcome.request
+        state, why = State.ANSWERED, ""
+        if outcome.why:
+            state, why = State.FAILED, outcome.why
+        elif outcome.missing and not self._source.spared(request, fetched.answers, [day]):
+            old = request.end <= self._now() - OLD
+            state = State.NOT_OFFERED if old else State.WAITS
+            why = "" if old else f"{request.series} is not published yet"
+        where = (request.series, day)
+        if state > fetched.states.get(where, State.NOT_OFFERED) or where not in fetched.states:
+            fetched.states[where] = state
+            if why:
+                fetched.reasons[day] = why
+
+
+def _noted(answer: Answer, note: str) -> Answer:
+    return Answer(
+        answer.series, answer.at, answer.values, answer.counts, answer.variant, f"{answer.note} {note}".strip()
+    )
+
+
+def _span(request: Request) -> list[date]:
+    """Which days does the request's own span touch?"""
+    return [day_of(ms) for ms in range(request.start // DAY * DAY, request.end, DAY)]
+
+
+def _days_of(request: Request) -> list[date]:
+    """Which of the days that need this answer lie in its own span?"""
+    span = set(_span(request))
+    return [day for day in request.days if day in span]
