@@ -235,6 +235,8 @@ def select(
     for name in (*include, *exclude):
         if name not in names:
             _unknown("feature", name, names, "--with" if name in include else "--without")
+    for name in set(include) & set(exclude):
+        raise Usage(f"{name} stands in both --with and --without; give it in one")
     left_out = {}
     for feature in features:
         lacking = [column for column in feature.required if offered.get(column, False) is not True]
