@@ -18,7 +18,7 @@ from meta.timeframes import DAY, HOUR, MINUTE, Timeframe, day_start, timeframe, 
 from p1_ingest.budget import Pool
 from p1_ingest.payload import numbers, parse, said
 from p1_ingest.sources import coinglass_verdicts as verdicts
-from p1_ingest.sources.base import Answer, Gate, Host, Reply, Request, Series
+from p1_ingest.sources.base import Answer, Gate, Host, Reply, Request, Series, Source
 from p1_ingest.sources.coinglass_conf import CoinGlassConf, Field, SeriesConf, coinglass_conf
 
 SECONDS_BELOW = 1e11  # a smaller stamp counts seconds: a few of the venue's endpoints do
@@ -26,7 +26,7 @@ LATEST = 4e12
 GRACE = HOUR  # a plan's depth moves on while we ask
 
 
-class CoinGlass:
+class CoinGlass(Source):
     """The venue, or a stand-in that speaks as it does."""
 
     def __init__(
@@ -129,10 +129,6 @@ class CoinGlass:
         if spec.stamp:
             values[spec.stamp] = at.astype(np.float64)
         return Answer(request.series, at, values, counts, variant)
-
-    def settle(self, answers: dict[str, list[Answer]], tf: Timeframe) -> dict[str, list[Answer]]:
-        """What do the answers mean together? What they said."""
-        return answers
 
     def _requests(
         self, name: str, spec: SeriesConf, path: str, symbol: str, tf: Timeframe, days: Sequence[date]

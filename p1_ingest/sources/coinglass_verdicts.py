@@ -86,11 +86,11 @@ def _refusal(request: Request, codes: set[int | None], words: str, fact: str, te
         )
     if (codes & {401, 403} and not low) or ("key" in low and ("invalid" in low or "wrong" in low)) or 401 in codes:
         return VenueRefused(f"{host} does not accept {key} ({said(words, 60)}); check it in secrets/.env")
-    if ("pair" in low and "exist" in low) or "symbol" in low or ("coin" in low and "support" in low):
+    if any(word in low for word in ("pair", "coin", "symbol")) and ("exist" in low or "support" in low):
         asked = dict(request.params).get("symbol", "")
         return VenueRefused(
-            f"{host} does not know {request.symbol} (asked as {asked}); check the symbol, or name its coin in "
-            "conf/sources.yaml, coinglass: symbols"
+            f"{host} does not know {request.symbol} (asked as {asked}); check the symbol, or name its coin "
+            "(and no spot, where it has no spot pair) in conf/sources.yaml, coinglass: symbols"
         )
     if 404 in codes:
         # Not "unpublished": a series' path that is not there will not be there tomorrow. An account's may be absent.
