@@ -11,10 +11,11 @@ from typing import Literal
 from lake.settings import Conf, conf_path, convert, read_yaml, variable
 from meta.errors import BadPayload, NotReady, Retryable, Usage, VenueRefused
 from meta.timeframes import DAY, MINUTE, Timeframe, day_start, timeframe
+from p1_ingest.budget import Pool
 from p1_ingest.sources import binance_archive as archive
 from p1_ingest.sources import binance_files as files
 from p1_ingest.sources import binance_labels as labels
-from p1_ingest.sources.base import Answer, Gate, Host, Reply, Request, Series
+from p1_ingest.sources.base import Answer, Gate, Host, Reply, Request, Series, Source
 
 Route = Literal["auto", "daily", "monthly"]
 URLS = {"binance_vision": "BINANCE_VISION_URL"}
@@ -67,14 +68,16 @@ def wall_clock() -> int:
     return time.time_ns() // 1_000_000
 
 
-class Binance:
+class Binance(Source):
     """Binance's USDS-M perpetuals and their spot pairs."""
 
     name = "binance"
     synthetic = False
+    pools: dict[str, Pool] = {}
 
     def __init__(self, conf: BinanceConf, *, route: Route | None = None, clock: Callable[[], int] = wall_clock) -> None:
         self.hosts = {name: Host(variable(URLS[name]) or url) for name, url in conf.hosts.items() if name in URLS}
+        self.pools = {}
         self.settle_lag_ms = conf.settle_lag_minutes * MINUTE
         self._route = route or conf.route
         self._spot = conf.spot
@@ -183,8 +186,8 @@ class Binance:
         """
         if request.series != "metrics":
             return []
-        found = {int(at) for answer in settled.get("metrics", []) for at in answer.at[-1:]}
-        return [day for day in days if day_start(day) + DAY == request.start and request.start in found]
+        told = any((answer.at == request.start).any() for answer in settled.get("metrics", []))
+        return [day for day in days if told and day_start(day) + DAY == request.start]
 
     def _metrics_files(self, symbol: str, tf: Timeframe, days: Sequence[date]) -> list[Request]:
         one, asked = timedelta(days=1), set(days)

@@ -42,9 +42,9 @@ def bars(text: bytes, request: Request) -> Answer:
     where, tf = file_of(request.path), timeframe(request.tf)
     wanted = needed(request.series)
     raw, counts = _columns(text, KLINES, {"open_time": pa.int64()}, ("open_time", "close_time", *wanted), where)
-    opens = milliseconds(raw.pop("open_time").astype(np.int64))
-    closes = milliseconds(raw.pop("close_time"))
-    length = np.median(closes[~np.isnan(closes)] - opens[~np.isnan(closes)] + 1) if (closes == closes).any() else tf.ms
+    opens, told = milliseconds(raw.pop("open_time").astype(np.int64)), np.isfinite(raw["close_time"])
+    closes = milliseconds(raw.pop("close_time")[told])
+    length = np.median(closes - opens[told] + 1) if told.any() else tf.ms
     if round(length) != tf.ms:
         raise BadPayload(f"{where} holds bars of {length / 60_000:g} minutes, not {tf}; fetch it again")
     return bar_answer(request, where, opens, raw, counts)
@@ -85,11 +85,13 @@ def _columns(
     text: bytes, names: tuple[str, ...], types: dict[str, pa.DataType], wanted: tuple[str, ...], where: str
 ) -> tuple[dict[str, np.ndarray], Counter[str]]:
     """The wanted columns of the rows that have a stamp; blanks, quoted or not, become NaN."""
-    skip = int(_has_header(text, names, where))
+    rows = text[text.find(b"\n") + 1 or len(text) :] if _has_header(text, names, where) else text
+    if not rows.strip():
+        return {name: np.zeros(0) for name in wanted}, Counter()
     try:
         table = csv.read_csv(
-            pa.BufferReader(text),
-            csv.ReadOptions(use_threads=False, column_names=names, skip_rows=skip),
+            pa.BufferReader(rows),
+            csv.ReadOptions(use_threads=False, column_names=names),
             None,
             csv.ConvertOptions(
                 column_types={name: pa.float64() for name in names} | types,

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from meta.timeframes import MINUTE, Timeframe
+from meta.timeframes import DAY, MINUTE, Timeframe, day_of, day_start
 from p1_ingest.sources.base import Answer, merged
 from p1_ingest.sources.binance_files import AS_PUBLISHED
 
@@ -26,20 +26,30 @@ def settled(metrics: Answer, bars: Answer, tf: Timeframe) -> Answer:
     Undecided labels are read as five minutes later: stale, never early. So are labels that the taker ratio places later
     than the implied price does. Formula: FORMULAS, Binance metrics label.
     """
-    price = _medians(
-        metrics, metrics.values["oi_now"] / _positive(metrics.values["oi_base"]), bars.at - tf.ms, bars.values["open"]
-    )
-    flows = _medians(metrics, metrics.values["ls_taker"], bars.at, _taker_ratio(bars)) if tf.ms == STEP else None
-    by_price, by_flow = _nearer(price), _nearer(flows)
+    bars = _of_its_day(metrics, bars, tf)
+    implied = metrics.values["oi_now"] / _positive(metrics.values["oi_base"])
+    by_price = _nearer(_medians(metrics.at, implied, bars.at - tf.ms, bars.values["open"]))
+    by_flow = None
+    if tf.ms == STEP:
+        by_flow = _nearer(_medians(metrics.at, metrics.values["ls_taker"], bars.at, _taker_ratio(bars)))
     shift = 0 if by_price == 0 and by_flow in (0, None) else STEP
-    note = f"labels at {'T' if shift == 0 else 'T+5m'}, " + _evidence(by_price, price, by_flow)
-    return replace(metrics, at=metrics.at + shift, note=note)
+    verdict = f"labels at {'T' if shift == 0 else 'T+5m'}, {_evidence(by_price, by_flow)}"
+    return replace(metrics, at=metrics.at + shift, note=metrics.note.replace(AS_PUBLISHED, verdict))
 
 
 def settle(metrics: Sequence[Answer], klines: Sequence[Answer], tf: Timeframe) -> list[Answer]:
     """What do these metrics files say, each settled by the klines of its own days?"""
     bars = merged(klines, ("open", "volume", "perp_taker_buy_base"))
-    return [settled(a, bars, tf) if a.note == AS_PUBLISHED else a for a in metrics]
+    return [settled(a, bars, tf) if AS_PUBLISHED in a.note else a for a in metrics]
+
+
+def _of_its_day(metrics: Answer, bars: Answer, tf: Timeframe) -> Answer:
+    """The bars of the file's own day: what else a run asked for must not sway the verdict."""
+    if not len(metrics.at):
+        return bars
+    start = day_start(day_of(int(metrics.at[len(metrics.at) // 2]) - 1))
+    own = (bars.at > start) & (bars.at <= start + DAY)
+    return replace(bars, at=bars.at[own], values={name: column[own] for name, column in bars.values.items()})
 
 
 def _positive(column: np.ndarray) -> np.ndarray:
@@ -51,32 +61,26 @@ def _taker_ratio(bars: Answer) -> np.ndarray:
     return buy / _positive(bars.values["volume"] - buy)
 
 
-def _medians(metrics: Answer, said: np.ndarray, at: np.ndarray, seen: np.ndarray) -> tuple[float, float]:
+def _medians(labels: np.ndarray, said: np.ndarray, at: np.ndarray, seen: np.ndarray) -> tuple[float, float]:
     """Median |log(said / seen)| with the labels read as T and as T+5m; NaN where too few rows compare."""
     near = []
     for shift in (0, STEP):
-        place = np.minimum(np.searchsorted(at, metrics.at + shift), max(len(at) - 1, 0))
-        met = at[place] == metrics.at + shift if len(at) else np.zeros(len(metrics.at), bool)
-        gap = np.abs(np.log(_positive(said[met])) - np.log(_positive(seen[place[met]])))
+        _, ours, theirs = np.intersect1d(labels + shift, at, assume_unique=True, return_indices=True)
+        gap = np.abs(np.log(_positive(said[ours])) - np.log(_positive(seen[theirs])))
         gap = gap[np.isfinite(gap)]
         near.append(float(np.median(gap)) if len(gap) >= FEWEST else np.nan)
     return near[0], near[1]
 
 
-def _nearer(medians: tuple[float, float] | None) -> int | None:
+def _nearer(medians: tuple[float, float]) -> int | None:
     """The shift whose median is clearly the smaller, None where neither is."""
-    if medians is None or np.isnan(medians).any():
-        return None
     at_t, later = medians
     return 0 if at_t < CLEAR * later else STEP if later < CLEAR * at_t else None
 
 
-def _evidence(by_price: int | None, price: tuple[float, float], by_flow: int | None) -> str:
-    if np.isnan(price).any():
-        return "undecided: too few bars and implied prices to compare"
-    medians = f"implied price {price[0] * 1e4:.2f} bp from the open at T, {price[1] * 1e4:.2f} at T+5m"
+def _evidence(by_price: int | None, by_flow: int | None) -> str:
     if by_price is None:
-        return f"undecided: {medians}"
-    return f"{medians}; taker ratio " + (
+        return "undecided by implied price"
+    return "by implied price, taker ratio " + (
         "silent" if by_flow is None else "agrees" if by_flow == by_price else "disagrees"
     )
