@@ -1,7 +1,7 @@
-"""What happened in each minute of a day: a bridge between two midnights, and what trade, fear and borrowing make of it.
+"""What happened in each minute of a day: a bridge between two midnights, and what trade and fear make of it.
 
-Volatility is a cascade of random factors over blocks of four hours down to a minute. Every column is an integer (DECIMALS
-says of what), so that sums are exact and every longer bar is its minutes.
+Volatility is a cascade of random factors over blocks of four hours down to a minute. Every column is an integer, so that
+sums are exact and every longer bar is its minutes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ HOURS = np.array(
      0.05, 0.25, 0.4, 0.35, 0.25, 0.15, 0.1, 0.05, 0.0, -0.05, -0.05, 0.0, 0.05]
 )  # fmt: skip
 DAYTIME = dice.line(HOURS, 60)[:-1]
-# Columns count 10^-decimals of USD, of base units (buy_base, sell_base, oi, oi_pair) or of percent (funding); prices ticks.
+# Columns count 10^-decimals of USD, base units (buy_base, sell_base, oi, oi_pair) or percent (funding); prices ticks.
 DECIMALS = {
     "volume": 4, "buy": 4, "sell": 4, "buy_base": 4, "sell_base": 4, "spot_volume": 4, "spot_buy": 4, "spot_sell": 4,
     "liq_long": 4, "liq_short": 4, "oi": 3, "oi_pair": 3, "oi_usd": 0, "oi_pair_usd": 0,
@@ -116,8 +116,8 @@ class _Day:
 
     def _premium(self) -> None:
         apart = self.log - self._between(self.anchor.price)
-        before = max(self.i - 5, 0)
-        trend = self._between(self.anchor.price - self.anchor.price[before])
+        ends = np.array([self.i, self.i + 1])
+        trend = dice.line(self.anchor.price[ends] - self.anchor.price[np.maximum(ends - 5, 0)], MINUTES)
         noise = 4.5e-4 * self._smooth("premium", 480) + 1e-4 * self._smooth("premium", 60)
         self.premium = noise * (self.coin.volatility / 0.03) + 0.01 * apart + 0.0015 * trend
 
