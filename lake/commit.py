@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 
 from lake import days, disk, locks, log, parts, recover
 from lake.layout import MANIFEST, SUCCESS, Shelf
-from lake.manifest import Entry, Provenance, digest, written
+from lake.manifest import Entry, Provenance, digest, parsed, written
 from meta.errors import DurabilityUnknown, PerplakeError, Refused
 
 NONE = "none"
@@ -43,8 +43,9 @@ class Staged:
 def writing(shelf: Shelf, wait: float = 0.0) -> Iterator[Writer]:
     """Hold this shelf's job lock, finish or remove what an earlier writer left, and write.
 
-    What was staged and not published when the block ends is removed, however it ends. Raises Busy.
+    What was staged and not published when the block ends is removed, however it ends. Raises Busy, Refused.
     """
+    _is_no_other_symbols(shelf)
     with locks.job(shelf, wait):
         recover.shelf(shelf)
         writer = Writer(shelf)
@@ -72,6 +73,8 @@ class Writer:
         With `guard`, a day of fewer bars, or fewer values in any column, than the committed one is refused unless
         `allow_shrink`. Raises Refused, Tampered.
         """
+        if any(staged.day == day for staged in self.staged):
+            raise Refused(f"{self.shelf} {day} is staged already; publish it before staging it again")
         parts.belongs(table, day, self.shelf.tf, self.shelf.symbol)
         old = days.entry(self.shelf, day)
         data = parts.encoded(table)
@@ -121,6 +124,14 @@ class Writer:
                 raise Refused(_shrinks(self.shelf, day, f"{kept} values of {name}", f"{_said(old.column(name))}"))
 
 
+def _is_no_other_symbols(shelf: Shelf) -> None:
+    """A one-symbol lake's folder does not say whose it is, but its log does."""
+    first = next(log.lines(shelf.root), None) if shelf.root == shelf.folder else None
+    if first and (first.dataset, first.tf, first.symbol) != (shelf.dataset.name, shelf.tf.name, shelf.symbol):
+        theirs = f"{first.dataset} {first.tf} {first.symbol}"
+        raise Refused(f"{shelf.folder} is the lake of {theirs}, not of {shelf}; give another --out")
+
+
 def logged(shelf: Shelf, day: date, old: Entry | None, new: Entry) -> log.Line:
     """Which log line tells this publish?"""
     return log.line(shelf, day, old.sha256 if old else log.ABSENT, new.sha256)
@@ -151,15 +162,18 @@ def _stage(shelf: Shelf, day: date, old: Entry | None, new: Entry, data: bytes) 
         disk.sync_folder(fresh)
         _check(shelf, staged)
     except BaseException:
-        disk.remove_tree(folder)
+        with contextlib.suppress(OSError):  # what failed first is what the caller needs to hear
+            disk.remove_tree(folder)
         raise
     return staged
 
 
 def _check(shelf: Shelf, staged: Staged) -> None:
     """Does the disk hold what was staged? Reopened and compared, before anything is published."""
-    data = (staged.folder / "new" / staged.new.file).read_bytes()
-    if digest(data) != staged.new.sha256:
+    fresh = staged.folder / "new"
+    data = (fresh / staged.new.file).read_bytes()
+    told = parsed((fresh / MANIFEST).read_bytes(), f"{shelf} {staged.day} (staged) {MANIFEST}")
+    if digest(data) != staged.new.sha256 or told != [staged.new]:
         raise Refused(f"{shelf} {staged.day}: the disk gave back other bytes than were written; check the disk")
     table = parts.decoded(data, f"{shelf} {staged.day} (staged)")
     parts.belongs(table, staged.day, shelf.tf, shelf.symbol)

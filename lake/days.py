@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -80,7 +81,10 @@ def _settled(shelf: Shelf, day: date, look: Callable[[Shelf, date, int], T | Non
     for left in reversed(range(TRIES)):
         try:
             with _opened(shelf.day_folder(day)) as folder:
-                return None if folder is None else look(shelf, day, folder)
+                found = None if folder is None else look(shelf, day, folder)
+                if found is None and folder is not None and not _is_still(shelf.day_folder(day), folder):
+                    raise Tampered(f"{shelf} {day} was rewritten at every look; run the same command again")
+                return found
         except (Tampered, FileNotFoundError):
             if not left:
                 raise
@@ -91,9 +95,9 @@ def _settled(shelf: Shelf, day: date, look: Callable[[Shelf, date, int], T | Non
 def _opened(folder: Path) -> Iterator[int | None]:
     """The folder itself, so that what is read stays one generation even when the name changes hands meanwhile."""
     try:
-        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError as error:
-        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
             yield None
             return
         raise
@@ -103,15 +107,30 @@ def _opened(folder: Path) -> Iterator[int | None]:
         os.close(fd)
 
 
-def _bytes(folder: int, name: str) -> bytes | None:
+def _is_still(path: Path, folder: int) -> bool:
+    """Does the name still mean the folder that was opened? A writer empties the old generation once it is replaced,
+    and a marker missing there says nothing of the day."""
     try:
-        fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=folder)
+        return os.path.samestat(path.stat(follow_symlinks=False), os.fstat(folder))
+    except FileNotFoundError:
+        return False
+
+
+def _bytes(folder: int, name: str) -> bytes | None:
+    """What does a regular file hold? None where there is none; a link or a pipe is none, and is never waited for."""
+    try:
+        fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENXIO):
             return None
         raise
-    with open(fd, "rb") as file:
-        return file.read()
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return None
+        with open(fd, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(fd)
 
 
 def _manifest(shelf: Shelf, day: date, folder: int) -> list[Entry] | None:
@@ -135,7 +154,8 @@ def _entry_now(shelf: Shelf, day: date, folder: int) -> Entry | None:
         found = _day_now(shelf, day, folder)
         return found.entry if found else None
     try:
-        size = os.stat(entries[0].file, dir_fd=folder, follow_symlinks=False).st_size
+        part = os.stat(entries[0].file, dir_fd=folder, follow_symlinks=False)
+        size = part.st_size if stat.S_ISREG(part.st_mode) else -1
     except FileNotFoundError:
         size = -1
     if size != entries[0].bytes:

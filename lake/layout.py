@@ -14,7 +14,7 @@ from meta.symbols import symbol as checked_symbol
 from meta.timeframes import TIMEFRAMES, Timeframe
 
 MANIFEST, SUCCESS = "MANIFEST.tsv", "_SUCCESS"
-DAY_FOLDER = re.compile(r"y=(\d{4})/m=(\d{2})/d=(\d{2})")
+DAY_FOLDER = re.compile(r"y=([0-9]{4})/m=([0-9]{2})/d=([0-9]{2})")
 
 
 @dataclass(frozen=True)
@@ -64,15 +64,26 @@ def shelf_at(folder: Path, dataset: Dataset, tf: Timeframe, symbol: str) -> Shel
     """Which shelf does `--out FOLDER` mean?
 
     A folder ending in {dataset}/{tf}/{SYMBOL} names the root above it; any other is a one-symbol lake of its own.
-    Raises Usage where the ending names another dataset, timeframe or symbol than the one asked for.
+    Raises Usage where the ending names another dataset, timeframe or symbol than the one asked for, or where the folder
+    is the root of a whole lake.
     """
-    place = Path(folder).absolute()
+    place, symbol = _placed(folder), checked_symbol(symbol)
     named = _named(place)
     if named is None:
-        return Shelf(place, place, dataset, tf, checked_symbol(symbol))
+        if any((place / kind).is_dir() for kind in FOLDERS):
+            raise Usage(
+                f"{folder} is the root of a lake; give --lake {folder}, or its folder {dataset.folder}/{tf}/{symbol}"
+            )
+        return Shelf(place, place, dataset, tf, symbol)
     if (named.dataset, named.tf, named.symbol) != (dataset, tf, symbol):
         raise Usage(f"{folder} is the folder of {named}, not of {dataset.phase} {tf} {symbol}; name the matching one")
     return named
+
+
+def _placed(path: Path | str) -> Path:
+    """The absolute path, without `..`: what a folder is called decides which lock guards it."""
+    place = Path(path).absolute()
+    return place.resolve() if ".." in place.parts else place
 
 
 def _named(place: Path) -> Shelf | None:
@@ -109,7 +120,7 @@ def selected(glob: str, dataset: Dataset, tf: Timeframe | None = None, symbol: s
     """
     found: dict[Shelf, set[date]] = {}
     for name in sorted(globbing.glob(glob, recursive=True)):  # noqa: PTH207 — skips dot folders
-        path = Path(name).absolute()
+        path = _placed(name)
         if path.suffix != ".parquet":
             continue
         place, day = _day_of_part(path)
@@ -129,7 +140,7 @@ def _free(place: Path, dataset: Dataset, tf: Timeframe | None, symbol: str | Non
 
 
 def _day_of_part(path: Path) -> tuple[Path, date]:
-    match = DAY_FOLDER.search("/".join(path.parts[-4:-1])) if len(path.parts) > 4 else None
+    match = DAY_FOLDER.fullmatch("/".join(path.parts[-4:-1])) if len(path.parts) > 4 else None
     day = _date(*match.groups()) if match else None
     if day is None or path.name != Shelf.part_name(day):
         raise Refused(f"{path} is not a part of a y=/m=/d= day folder; give a glob over part files")

@@ -7,10 +7,12 @@ import fcntl
 import os
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import takewhile
 from pathlib import Path
 
 from lake import disk
@@ -18,7 +20,9 @@ from lake.layout import Shelf
 from meta.errors import Busy
 
 PAUSE = 0.05  # seconds between two tries of `--wait`
+GRACE = 0.2  # seconds: `holder` takes the lock for an instant, and that must not turn a writer away
 _held: set[int] = set()
+_opening = threading.Lock()  # no fork between opening a lock file and knowing of it
 
 
 def _let_go_in_child() -> None:
@@ -26,9 +30,10 @@ def _let_go_in_child() -> None:
     for fd in list(_held):
         os.close(fd)
     _held.clear()
+    _opening.release()
 
 
-os.register_at_fork(after_in_child=_let_go_in_child)
+os.register_at_fork(before=_opening.acquire, after_in_parent=_opening.release, after_in_child=_let_go_in_child)
 
 
 def job_name(shelf: Shelf) -> str:
@@ -47,7 +52,7 @@ def job(
     folder = shelf.root / ".lake" / "locks"
     disk.make_folders(folder)
     path = folder / job_name(shelf)
-    until = clock() + wait
+    until = clock() + max(wait, GRACE)
     with _opened(path) as fd:
         while not _locked(fd, fcntl.LOCK_EX | fcntl.LOCK_NB):
             if clock() >= until:
@@ -86,14 +91,26 @@ def snapshot(root: Path) -> Iterator[None]:
 
 
 @contextmanager
+def telling(root: Path) -> Iterator[None]:
+    """Hold the right to add to the lake's log."""
+    folder = root / ".lake" / "locks"
+    disk.make_folders(folder)
+    with _opened(folder / "log") as fd:
+        _locked(fd, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
 def _opened(path: Path, flags: int = os.O_RDWR | os.O_CREAT) -> Iterator[int]:
-    fd = os.open(path, flags | os.O_CLOEXEC, 0o644)
-    _held.add(fd)
+    with _opening:
+        fd = os.open(path, flags | os.O_CLOEXEC, 0o644)
+        _held.add(fd)
     try:
         yield fd
     finally:
-        _held.discard(fd)
-        os.close(fd)
+        if fd in _held:  # a forked child that unwinds has let go of it already
+            _held.discard(fd)
+            os.close(fd)
 
 
 def _locked(fd: int, how: int) -> bool:
@@ -109,12 +126,19 @@ def _locked(fd: int, how: int) -> bool:
 def _sign(fd: int) -> None:
     """Say who holds the lock: for people, so a failure to write it (a full disk) changes nothing."""
     started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:3]])
+    text = f"pid {os.getpid()} on {socket.gethostname()}, `{_command(sys.argv)}`, since {started}\n"
     try:
         os.ftruncate(fd, 0)
-        os.pwrite(fd, f"pid {os.getpid()} on {socket.gethostname()}, `{command}`, since {started}\n".encode(), 0)
+        os.pwrite(fd, text.encode(errors="replace"), 0)
     except OSError:
         pass
+
+
+def _command(argv: list[str]) -> str:
+    """The program and its verb; what follows the first option may be a key."""
+    program, *words = argv or [""]
+    name = Path(program).parent.name if Path(program).name == "__main__.py" else Path(program).name
+    return " ".join([name, *takewhile(lambda word: not word.startswith("-"), words[:2])])
 
 
 def _holder(path: Path) -> str:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from lake import disk
+from lake import disk, locks
 from lake.layout import Shelf
 
 ABSENT = "absent"
+DIGEST = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -50,17 +50,16 @@ def path(root: Path) -> Path:
 def append(root: Path, lines: Iterable[Line]) -> None:
     """Tell of publishes, durably. Writers of other shelves may append at the same time."""
     data = "".join("\t".join(astuple(entry)) + "\n" for entry in lines).encode()
-    fd = os.open(root / ".lake", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
+    with locks.telling(root):
         disk.append(path(root), data)
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+        disk.sync_folder(path(root).parent)
 
 
 def lines(root: Path) -> Iterator[Line]:
-    """What does the log tell, oldest first? A line torn by a crash is passed over (recovery wrote it again)."""
+    """What does the log tell, oldest first? A line torn by a crash is passed over: recovery tells it again.
+
+    A last line that lacks only its line break has told everything; telling it again would tell of two publishes.
+    """
     try:
         file = path(root).open(encoding="utf-8", errors="replace")
     except FileNotFoundError:
@@ -68,7 +67,7 @@ def lines(root: Path) -> Iterator[Line]:
     with file:
         for text in file:
             cells = text.rstrip("\n").split("\t")
-            if len(cells) == 7 and text.endswith("\n") and len(cells[6]) == 64:
+            if len(cells) == 7 and DIGEST.fullmatch(cells[6]):
                 yield Line(*cells)
 
 

@@ -9,7 +9,7 @@ from dataclasses import astuple, dataclass, fields
 from meta.errors import Tampered
 
 HEX = re.compile(r"[0-9a-f]{64}")
-STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z|")
+STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z|", re.ASCII)
 
 
 @dataclass(frozen=True)

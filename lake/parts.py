@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from lake.manifest import Entry, Provenance, digest
+from lake.manifest import HEX, Entry, Provenance, digest
 from meta.columns import TS, Column
 from meta.errors import Refused, Tampered
 from meta.timeframes import DAY, Timeframe, day_start, utc
@@ -68,9 +68,11 @@ def entry_of(table: pa.Table, data: bytes, name: str, provenance: Provenance) ->
 
 
 def _cells(provenance: Provenance) -> tuple[str, str, str]:
-    for cell in (provenance.source, provenance.inputs, provenance.code):
-        if "\t" in cell or "\n" in cell:
-            raise Refused(f"provenance {cell!r} holds a tab or a line break, which no manifest cell may")
+    if not provenance.source.isprintable():
+        raise Refused(f"source {provenance.source!r} holds a tab, a line break or the like; no manifest cell may")
+    for cell in (provenance.inputs, provenance.code):
+        if not HEX.fullmatch(cell):
+            raise Refused(f"provenance {cell!r} is no sha256 in hex; report this as a fault")
     return provenance.source, provenance.inputs, provenance.code
 
 

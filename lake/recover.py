@@ -13,7 +13,7 @@ from lake.manifest import Entry, digest, parsed, written
 from meta.errors import Tampered
 
 BOTH = "both"  # in a staging folder: the manifest that lists the old and the new part
-STAGING = re.compile(r"(?P<job>.+)~(?P<day>\d{8})~(?P<old>none|[0-9a-f]{16})~(?P<new>[0-9a-f]{16})")
+STAGING = re.compile(r"(?P<job>.+)~(?P<day>[0-9]{8})~(?P<old>none|[0-9a-f]{16})~(?P<new>[0-9a-f]{16})")
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,18 @@ def leftovers(shelf: Shelf) -> list[Leftover]:
     found = []
     for folder in sorted(staging.glob(f"{locks.job_name(shelf)}~*")) if staging.is_dir() else []:
         match = STAGING.fullmatch(folder.name)
-        if match and match["job"] == locks.job_name(shelf):
-            day = datetime.strptime(match["day"], "%Y%m%d").date()
+        day = day_of(match["day"]) if match and match["job"] == locks.job_name(shelf) else None
+        if match and day:
             found.append(Leftover(folder, day, match["old"], match["new"]))
     return found
+
+
+def day_of(digits: str) -> date | None:
+    """Which day do the eight digits in a staging folder's name mean? None for a name of somebody else's."""
+    try:
+        return datetime.strptime(digits, "%Y%m%d").date()
+    except ValueError:
+        return None
 
 
 def shelf(shelf: Shelf) -> list[date]:
