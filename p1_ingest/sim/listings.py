@@ -16,9 +16,8 @@ def _known(now: int) -> list[Coin]:
 
 
 def subscription(query: Query, quirks: Quirks, now: int) -> object:
-    """What has this key bought? The unlimited plan calls itself the largest real one."""
-    level = "PROFESSIONAL" if quirks.plan == "UNLIMITED" else quirks.plan
-    return {"level": level, "expire_time": now // DAY * DAY + 365 * DAY, "expired": False}
+    """What has this key bought?"""
+    return {"level": quirks.plan, "expire_time": now // DAY * DAY + 365 * DAY, "expired": False}
 
 
 def futures_coins(query: Query, quirks: Quirks, now: int) -> object:

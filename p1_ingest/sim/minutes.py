@@ -1,7 +1,7 @@
 """What happened in each minute of a day: a bridge between two midnights, and what trade and fear make of it.
 
-Volatility is a cascade of random factors over blocks of four hours down to a minute. Every column is an integer, so that
-sums are exact and every longer bar is its minutes.
+Volatility is a cascade of random factors over blocks of four hours down to a minute. Every column is an integer, so
+that sums are exact and every longer bar is its minutes.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def _plan(level: str, per_minute: int, *days: int | None) -> Plan:
 PLANS = {
     plan.level: plan
     for plan in (
-        _plan("UNLIMITED", 60_000, *[None] * 12),
+        _plan("ENTERPRISE", 60_000, *[None] * 12),  # its limits are not public: here, none
         _plan("HOBBYIST", 30, 180, 360, 360, 360, None),
         _plan("STARTUP", 80, 90, 180, 180, 180, 360, 360, 360, None),
         _plan("STANDARD", 300, 6, 20, 30, 90, 180, 360, 360, 360, 360, 360, 360, None),
@@ -51,7 +51,7 @@ class Quirks:
     bad_key: Literal["400", "401"] = "400"
     no_plan: bool = False  # the key is good, nothing is bought
     refusal_status: int = 200  # HTTP status beside code 401
-    plan: str = "UNLIMITED"
+    plan: str = "ENTERPRISE"
     rate_limit: int | None = None  # calls a key may make in a clock minute; None: the plan's
     rate_status: Literal[200, 429] = 200
 
