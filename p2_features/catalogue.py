@@ -14,7 +14,7 @@ import msgspec
 from lake.settings import Conf, conf_path, convert, read_yaml, shown
 from meta.errors import Usage
 from meta.timeframes import DAY, Timeframe
-from p2_features.expressions import CLOCKS, COLUMNS, FUNCTIONS, Tree, carries, compiled, length, lengths, parse
+from p2_features.expressions import CLOCKS, COLUMNS, FUNCTIONS, Tree, carries, compiled, length, lengths, parse, reach
 from p2_features.feature import Feature, Past, Sums, Then
 
 FEATURE_NAME = re.compile(r"_?[a-z][a-z0-9_]{0,60}")
@@ -116,7 +116,14 @@ class Recipe:
             program=program,
             sums=sums,
             past=settings.past(self.entry.then, tf) if self.entry.then else None,
+            value_reach=self._reach(tf, settings, True),
+            unnormalised_reach=self._reach(tf, settings, False),
         )
+
+    def _reach(self, tf: Timeframe, settings: Settings, weeks: bool) -> int:
+        most = settings.carried_most
+        inner = max((reach(tree, tf, most, {}, weeks) for tree in self.sums.values()), default=0)
+        return reach(self.of, tf, most, dict.fromkeys(self.sums, inner + tf.bars(self.over) - 1), weeks)
 
     def _sums(self, tf: Timeframe, settings: Settings) -> Sums | None:
         if not self.sums:

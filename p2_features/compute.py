@@ -126,20 +126,19 @@ def rows(
     bar lacks, or else that feature, whose past lacks something.
     """
     warm = seen_before(present, 2 * window, warmup)
-    mask = computed.complete & warm
     low, high = (0, present.size) if span is None else (max(span[0] - first, 0), max(span[1] - first, 0))
-    within = slice(low, high)
-    left = present & warm & ~computed.complete
-    reasons = Counter({"gap": int((~present)[within].sum()), "warm-up": int((present & ~warm)[within].sum())})
+    at = slice(low, high)
+    left = (present & warm & ~computed.complete)[at]
+    reasons = Counter({"gap": int((~present[at]).sum()), "warm-up": int((present & ~warm)[at].sum())})
     for feature in _valued(computed.features):
-        lacking = left & np.isnan(computed.values[feature.name])
+        lacking = left & np.isnan(computed.values[feature.name][at])
         left &= ~lacking
         for name in feature.required:
-            blamed = lacking & np.isnan(computed.bars[name]) if name in computed.bars else lacking
-            reasons[f"missing {name}"] += int(blamed[within].sum())
+            blamed = lacking & np.isnan(computed.bars[name][at]) if name in computed.bars else lacking
+            reasons[f"missing {name}"] += int(blamed.sum())
             lacking = lacking & ~blamed
-        reasons[f"missing {feature.name}"] += int(lacking[within].sum())
-    return mask, +reasons
+        reasons[f"missing {feature.name}"] += int(lacking.sum())
+    return computed.complete & warm, +reasons
 
 
 def seen_before(present: Flags, oldest: int, newest: int) -> Flags:

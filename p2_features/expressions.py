@@ -16,12 +16,13 @@ from meta.timeframes import DAY, HOUR, MINUTE, Timeframe
 
 COLUMNS = frozenset(column.name for column in BARS if column.type in ("double", "int64"))
 CLOCKS = frozenset({"hour_of_week", "minute"})
-ONE = frozenset({"ln", "sqrt", "abs", "sin", "cos", "square", "carried", "imputed"})
+ONE = frozenset({"ln", "sqrt", "abs", "sin", "cos", "square", "carried", "imputed", "usual"})
 FUNCTIONS = ONE | {"either", "past"}
 OPERATORS: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Mod: "%"}
 LENGTH = re.compile(r"(?<![\w.\"'])(\d{1,6})([mhd])\b")
 UNITS = {"m": MINUTE, "h": HOUR, "d": DAY}
 MOST_TEXT, MOST_DEEP, MOST_NODES, MOST_INSTRUCTIONS = 500, 60, 500, 1000
+WEEKS = 4  # of usual(x); they fit into the window of 30 days
 MOST_PAST = 100_000  # bars; a year of 5m bars, and far from the overflow of anything
 
 # ("number", 8.0), ("column", "close"), ("clock", "minute"), ("past", x, bars, ms), or (operator or function, x, …)
@@ -146,7 +147,8 @@ class _Reader:
 def _spoken(node: ast.expr) -> str:
     if isinstance(node, ast.BinOp):
         return f"the operator {type(node.op).__name__}"
-    return f"a {type(node).__name__.lower()}"
+    name = type(node).__name__.lower()
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
 def walk(tree: Tree) -> Iterator[Tree]:
@@ -181,12 +183,25 @@ def required(tree: Tree) -> frozenset[str]:
     return frozenset().union(*parts)
 
 
+def reach(tree: Tree, tf: Timeframe, carried_most: int, within: Mapping[str, int], weeks: bool) -> int:
+    """How many bars before t does this expression look at, where column c itself looks within[c] bars back?
+
+    Without `weeks` the four weeks of usual(x) do not count: they are a statistic, as a z-score's past is.
+    """
+    if tree[0] == "column":
+        return within.get(tree[1], 0)
+    parts = (part for part in tree[1:] if isinstance(part, tuple))
+    inner = max((reach(part, tf, carried_most, within, weeks) for part in parts), default=0)
+    own = {"carried": carried_most, "imputed": carried_most, "usual": tf.bars(WEEKS * 7 * DAY) if weeks else 0}
+    return inner + (tree[2] + tf.bars(tree[3]) if tree[0] == "past" else own.get(tree[0], 0))
+
+
 def compiled(tree: Tree, tf: Timeframe, carried_most: int, where: str) -> Program:
     """Which program computes this expression at this timeframe?
 
     Wall-clock lengths have to be whole bars (see `lengths`). past(x, k) vanishes: every load within it goes k bars
-    further back; carried(x) is the first present of x, past(x, 1) … past(x, carried_most). Raises Usage where the
-    program or its reach would be unreasonably long.
+    further back; carried(x) is the first present of x, past(x, 1) … past(x, carried_most); usual(x) the mean of x at
+    the same time of the last four weeks. Raises Usage where the program or its reach would be unreasonably long.
     """
     out = list(_instructions(tree, 0, tf, carried_most, where))
     lags = [step[-1] for step in out if step[0] == "load" or step[0] in CLOCKS]
@@ -216,6 +231,8 @@ def _steps(tree: Tree, lag: int, tf: Timeframe, most: int) -> Iterator[tuple[Any
             yield from _steps(x, lag + bars + tf.bars(ms), tf, most)
         case ("carried", x):
             yield from _carried(x, lag, tf, most)
+        case ("usual", x):
+            yield from _usual(x, lag, tf, most)
         case ("imputed", x):
             yield from _steps(x, lag, tf, most)
             yield from _carried(x, lag, tf, most)
@@ -231,6 +248,15 @@ def _carried(x: Tree, lag: int, tf: Timeframe, most: int) -> Iterator[tuple[Any,
     for older in range(1, most + 1):
         yield from _steps(x, lag + older, tf, most)
         yield ("either",)
+
+
+def _usual(x: Tree, lag: int, tf: Timeframe, most: int) -> Iterator[tuple[Any, ...]]:
+    for week in range(1, WEEKS + 1):
+        yield from _steps(x, lag + tf.bars(week * 7 * DAY), tf, most)
+        if week > 1:
+            yield ("+",)
+    yield ("number", float(WEEKS))
+    yield ("/",)
 
 
 def _height(steps: list[tuple[Any, ...]]) -> int:

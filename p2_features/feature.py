@@ -23,11 +23,6 @@ class Sums:
     bars: int
     least: int
 
-    @property
-    def reach(self) -> int:
-        """How many bars before t does a sum look at?"""
-        return self.bars - 1 + max(program.reach for program in self.programs.values())
-
 
 @dataclass(frozen=True)
 class Past:
@@ -51,7 +46,8 @@ class Feature:
     """One column of features: x = program(bars and sums), then what `past` says of x.
 
     `inputs`: every bar column it reads; `required`: those it cannot do without; `imputed`: those it carries over short
-    gaps. `type`: double, or bool for a flag, which is never missing.
+    gaps. `type`: double, or bool for a flag, which is never missing. `value_reach`: how many bars before t can change
+    x; `unnormalised_reach`: the same without statistics, which are `past` and the weeks of usual(x).
     """
 
     name: str
@@ -67,16 +63,13 @@ class Feature:
     program: Program
     sums: Sums | None
     past: Past | None
-
-    @property
-    def unnormalised_reach(self) -> int:
-        """How many bars before t does the value look at, ahead of any z-score or percentile?"""
-        return self.program.reach + (self.sums.reach if self.sums else 0)
+    value_reach: int
+    unnormalised_reach: int
 
     @property
     def reach(self) -> int:
         """How many bars before t can change the feature at t?"""
-        return self.unnormalised_reach + (self.past.reach if self.past else 0)
+        return self.value_reach + (self.past.reach if self.past else 0)
 
     def digest(self) -> str:
         """Which hex digest stands for everything that reaches this feature's values?"""

@@ -17,10 +17,11 @@ from p2_features import catalogue
 from p2_features.compute import compute
 from tests.p2_bars import bars
 
-CORE = (
-    "ret_5m ret_1h ret_4h hl_range co_ret vol_z oi_z fund_now_z funding_pctile_30d cvd_diff_z perp_share_60m liq60_z"
-    " rv_5m_z hour_of_week_sin hour_of_week_cos _imputed_funding_now _imputed_oi_now"
-).split()
+CORE = [
+    "ret_5m", "ret_1h", "ret_4h", "hl_range", "co_ret", "vol_z", "oi_z", "fund_now_z", "funding_pctile_30d",
+    "cvd_diff_z", "perp_share_60m", "liq60_z", "rv_5m_z", "hour_of_week_sin", "hour_of_week_cos",
+    "_imputed_funding_now", "_imputed_oi_now",
+]  # fmt: skip
 FIVE = TIMEFRAMES["5m"]
 
 
@@ -180,7 +181,7 @@ def test_an_impossible_setting_is_one_clear_line(settings: dict, said: str) -> N
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"of": "close.real"}, "rise: 'close.real' uses a attribute"),
+        ({"of": "close.real"}, "rise: 'close.real' uses an attribute"),
         ({"of": "clsoe"}, "did you mean close?"),
         ({"then": "zscroe"}, "zscroe"),
         ({"formula": "close"}, "unknown field `formula`"),
