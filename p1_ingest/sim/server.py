@@ -226,12 +226,9 @@ def _listening(venue: SimVenue, host: str, port: int) -> _Server:
 
 
 def serve(port: int = 0, quirks: Quirks = HEALTHY, announce: Callable[[str], object] = print) -> None:
-    """Serve until interrupted; `announce` is told once where."""
+    """Serve until KeyboardInterrupt, which is passed on; `announce` is told once where."""
     with SimVenue(quirks, port=port) as venue:
         announce(
             f"SYNTHETIC: stand-in venue at {venue.url}; set COINGLASS_BASE_URL to it, any COINGLASS_API_KEY will do"
         )
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            return
+        threading.Event().wait()
