@@ -18,6 +18,7 @@ from p1_ingest.grid import laid
 from p1_ingest.sources.base import Answer, Series, Source, merged
 
 SCHEMA = schema_of(BARS)
+ABSENT = "; not offered: "
 
 
 @dataclass(frozen=True)
@@ -90,5 +91,10 @@ def _source_cell(
         variant = " + ".join(sorted(said - {""})) or one.variant
         told.append(f"{one.name} ({variant})" if variant else one.name)
     head = f"{source.name} SYNTHETIC" if source.synthetic else source.name
-    absent = f"; not offered: {', '.join(not_offered)}" if not_offered else ""
+    absent = f"{ABSENT}{', '.join(not_offered)}" if not_offered else ""
     return f"{head}: {', '.join(told)}{absent}"
+
+
+def absent_series(cell: str) -> set[str]:
+    """Which series does a manifest's source cell say were not offered?"""
+    return set(cell.split(ABSENT, 1)[1].split(", ")) if ABSENT in cell else set()

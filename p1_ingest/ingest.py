@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-from lake import commit, days, fresh
+from lake import commit, days, fresh, notes
 from lake.cli import Span
 from lake.layout import Shelf
 from lake.manifest import Entry, Provenance
@@ -17,7 +17,7 @@ from lake.parts import schema_digest
 from lake.roots import source_name
 from meta.errors import BadPayload, NotReady, Refused
 from meta.timeframes import Timeframe, day_of, day_start, days_between
-from p1_ingest.bars import SCHEMA, DayOfBars, day_of_bars, together
+from p1_ingest.bars import SCHEMA, DayOfBars, absent_series, day_of_bars, together
 from p1_ingest.fetch import Fetched, Fetcher, State
 from p1_ingest.http import Sender
 from p1_ingest.sources.base import Series, Source
@@ -114,7 +114,23 @@ def ingest(
             left = (time.monotonic() - began) / done * (len(asked) - done)
             tell(f"{shelf.symbol} {shelf.tf} {chunk[0]} … {chunk[-1]}: {done} of {len(asked)} days, {left:.0f} s left")
         run.finish(wanted)
+        if summary.committed or known:
+            notes.write(shelf, notes.OFFERED, _offered(source, series, shelf))
     return summary
+
+
+def _offered(source: Source, series: Sequence[Series], shelf: Shelf) -> dict[str, object]:
+    """Which bar columns does the source offer for this symbol, and why not the others?
+
+    The source's own declaration, less the series that no committed day could be served with.
+    """
+    cells = [entry.source for entry in days.committed(shelf).values()]
+    never = set.intersection(*(absent_series(cell) for cell in cells)) if cells else set()
+    columns: dict[str, object] = dict(source.left_out(shelf.symbol, shelf.tf))
+    for one in series:
+        why = "its files answered 404 on every day asked for" if one.name in never else True
+        columns |= {name: why for name in one.columns}
+    return {"source": source.name, "columns": columns}
 
 
 def _ahead(

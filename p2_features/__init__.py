@@ -1,0 +1,1 @@
+"""What was knowable? Features of bars, each computed from the past alone."""

@@ -1,0 +1,148 @@
+"""Which features does a symbol have? Decided once, from what its source declares, and kept beside its days."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from lake import days, notes
+from lake.fresh import code_digest
+from lake.layout import Shelf
+from lake.manifest import digest
+from lake.parts import schema_digest, schema_of
+from meta.columns import BAR_COLUMNS, KEYS, Column
+from meta.datasets import DATASETS
+from meta.errors import Usage
+from p2_features import catalogue
+from p2_features.feature import Feature
+
+FEATURES = DATASETS["features"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asks for; None leaves what was decided before, or conf, as it is."""
+
+    set_name: str | None = None
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    reselect: bool = False
+    warmup: int | None = None
+    winsor_low: float | None = None
+    winsor_high: float | None = None
+
+    def decides(self) -> bool:
+        """Does it ask to decide again?"""
+        return bool(self.reselect or self.set_name or self.include or self.exclude)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The features of one symbol at one timeframe, why others are left out, and the rules they are computed by.
+
+    warmup : bars of history a row needs (N of FORMULAS). window : W, bars.
+    """
+
+    set_name: str
+    features: tuple[Feature, ...]
+    left_out: Mapping[str, str]
+    settings: catalogue.Settings
+    warmup: int
+    window: int
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Which columns do its days have?"""
+        return (*KEYS, *(Column(f.name, f.type, f.unit, f.meaning) for f in self.features))
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Which bar columns are read?"""
+        return tuple(dict.fromkeys(["close", *(name for feature in self.features for name in feature.inputs)]))
+
+    @property
+    def reach(self) -> int:
+        """How many bars before t can change the row at t?"""
+        return max([2 * self.window, *(feature.reach for feature in self.features)])
+
+    def schema_digest(self) -> str:
+        """Which digest stands for the columns?"""
+        return schema_digest(schema_of(self.columns))
+
+    def code(self) -> str:
+        """Which digest stands for the rules?"""
+        rules = {
+            "features": [feature.digest() for feature in self.features],
+            "warmup": self.warmup,
+            "window": self.window,
+        }
+        return code_digest(FEATURES, self.schema_digest(), rules)
+
+    def note(self) -> dict[str, object]:
+        """What does FEATURES.json say?"""
+        return {
+            "set": self.set_name,
+            "settings": msgspec.structs.asdict(self.settings),
+            "warmup": self.warmup,
+            "window": self.window,
+            "reach": self.reach,
+            "code": self.code(),
+            "features": {f.name: {"digest": f.digest(), "formula": f.formula, "reach": f.reach} for f in self.features},
+            "left_out": dict(self.left_out),
+        }
+
+    def digest(self) -> str:
+        """Which digest stands for the choice itself, as an input of every day?"""
+        return digest(notes.encoded({"features": [feature.name for feature in self.features]}))
+
+
+def chosen(shelf: Shelf, bars: Shelf, asked: Asked) -> Choice:
+    """Which features has this symbol: what its FEATURES.json says, or a decision by what its source declares?
+
+    Raises Usage for unknown names and impossible settings.
+    """
+    said = notes.read(shelf, notes.FEATURES)
+    found = catalogue.load()
+    kept_settings = said["settings"] if said and not asked.reselect else {}
+    found = found.changed(**kept_settings).changed(winsor_low=asked.winsor_low, winsor_high=asked.winsor_high)
+    window = found.settings.window(shelf.tf)
+    warmup = asked.warmup if asked.warmup is not None else int(said["warmup"]) if kept_settings and said else window
+    if not 0 <= warmup <= 2 * window:
+        raise Usage(f"--warmup {warmup} is outside 0 … {2 * window}, twice the {window} bars of the past window")
+    set_name = asked.set_name or (said["set"] if said and not asked.reselect else "core")
+    features = found.features(shelf.tf, set_name, asked.include)
+    if said and not asked.decides():
+        kept, left_out = _as_decided(features, said, bars)
+    else:
+        kept, left_out = catalogue.select(features, offered(bars), asked.include, asked.exclude)
+    if not kept:
+        raise Usage(f"{shelf}: no feature is left; the source offers none of their inputs")
+    return Choice(set_name, kept, left_out, found.settings, warmup, window)
+
+
+def _as_decided(features: Sequence[Feature], said: Mapping, bars: Shelf) -> tuple[tuple[Feature, ...], dict[str, str]]:
+    """The recorded decision; features that conf has gained since then are decided now."""
+    kept, left_out = catalogue.select(features, offered(bars))
+    new = {feature.name for feature in features} - set(said["features"]) - set(said["left_out"])
+    keep = [f for f in features if f.name in said["features"] or (f.name in new and f in kept)]
+    recorded = {f.name: said["left_out"].get(f.name) or left_out[f.name] for f in features if f not in keep}
+    return tuple(keep), recorded
+
+
+def offered(bars: Shelf) -> dict[str, bool | str]:
+    """Which bar columns does the source offer for this symbol (column -> True, or why not)?
+
+    What P1 wrote beside the days; for bars that P1 did not write, the columns that hold any value.
+    """
+    said = notes.read(bars, notes.OFFERED)
+    if said is not None:
+        return dict(said["columns"])
+    found: dict[str, bool | str] = dict.fromkeys(BAR_COLUMNS, "its column holds no value")
+    for day in bars.days_on_disk():
+        known = days.read(bars, day)
+        if known is not None:
+            table = known.table()
+            found |= {name: True for name in table.column_names if table.column(name).null_count < table.num_rows}
+    return found

@@ -1,0 +1,123 @@
+"""P2 on the command line: build features, check them, time them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import click
+
+from lake import cli, layout
+from lake.cli import Span
+from lake.layout import Shelf
+from meta.datasets import DATASETS
+from meta.errors import PerplakeError, Usage
+
+BARS, FEATURES = DATASETS["bars"], DATASETS["features"]
+
+
+@click.group(cls=cli.Commands)
+def commands() -> None:
+    """P2: features that could have been known at each bar."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Whose features: where they go, the bars they come from, and the days a glob selects (None: the span decides)."""
+
+    shelf: Shelf
+    bars: Shelf
+    days: tuple[date, ...] | None
+
+
+def _targets(
+    glob: str | None, out: Path | None, symbol: tuple[str, ...], tf: tuple[str, ...], lake: str | None
+) -> list[Target]:
+    """Which shelves do the options name? A glob selects bars; --out says where the features go."""
+    if glob is None:
+        where = cli.opened(lake)
+        names, tfs = cli.symbols_of(symbol), cli.timeframes_of(tf)
+        pairs = [(layout.shelf(where, BARS, one, name), None) for one in tfs for name in names]
+    else:
+        named = cli.symbols_of(symbol)[0], cli.timeframes_of(tf)[0]
+        found = layout.selected(glob, BARS, named[1], named[0])
+        pairs = [(selection.shelf, selection.days) for selection in found]  # type: ignore[misc]
+    if out is None:
+        return [Target(bars.sibling(FEATURES), bars, days) for bars, days in pairs]
+    if len(pairs) != 1:
+        raise Usage("--out takes one symbol and one timeframe; leave it out to write several into the lake")
+    bars, days = pairs[0]
+    return [Target(layout.shelf_at(out, FEATURES, bars.tf, bars.symbol), bars, days)]
+
+
+@commands.command()
+@click.option("--glob", help="Bars (part files): they select the days written; look-back is read as needed.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Folder to write: …/features/TF/SYMBOL, or any of your own."
+)
+@cli.symbol_options
+@cli.range_options
+@cli.lake_option
+@click.option("--set", "set_name", metavar="NAME", help="Feature set of conf/features.yaml; core unless chosen before.")
+@click.option("--with", "include", multiple=True, metavar="F", help="Have this feature, and decide again.")
+@click.option("--without", "exclude", multiple=True, metavar="F", help="Leave this feature out, and decide again.")
+@click.option("--reselect", is_flag=True, help="Decide again which features the symbol has.")
+@click.option("--warmup", type=int, metavar="BARS", help="Bars of history a row needs; 30 days unless given.")
+@click.option("--winsor_low", type=float, metavar="Q", help="Lower quantile of the past a value is clipped to (0.01).")
+@click.option("--winsor_high", type=float, metavar="Q", help="Upper quantile of the past a value is clipped to (0.99).")
+@click.option("--json", "as_json", is_flag=True, help="What was done as JSON.")
+@cli.wait_option
+@cli.debug_option
+def build(
+    glob: str | None,
+    out: Path | None,
+    symbol: tuple[str, ...],
+    tf: tuple[str, ...],
+    span: Span,
+    lake: str | None,
+    set_name: str | None,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    reselect: bool,
+    warmup: int | None,
+    winsor_low: float | None,
+    winsor_high: float | None,
+    as_json: bool,
+    wait: float,
+    debug: bool,
+) -> int:
+    """Compute features for every committed day that is new or whose inputs changed.
+
+    \b
+    Examples:
+        python -m p2_features build --symbol BTCUSDT
+        python -m p2_features build --symbol BTCUSDT --without perp_share_60m
+    """
+    targets = _targets(glob, out, symbol, tf, lake)
+    from p2_features import build as building
+    from p2_features.choice import Asked
+
+    asked = Asked(set_name, include, exclude, reselect, warmup, winsor_low, winsor_high)
+    failures, results = [], []
+    for target in targets:
+        chosen_span = span if target.days is None else Span(None, target.days[0], target.days[-1])
+        try:
+            done = building.build(target.shelf, target.bars, chosen_span, asked, wait, cli.say)
+        except (PerplakeError, OSError) as error:
+            if len(targets) == 1:
+                raise
+            failures.append(f"{target.shelf.symbol} {target.shelf.tf}: {cli.line_of(error)}")
+            continue
+        results.append(done)
+        if not as_json:
+            for line in done.lines():
+                click.echo(line)
+        for line in building.costly(done):
+            cli.say(f"warning: {line}")
+    if as_json:
+        click.echo(json.dumps([done.data() for done in results], indent=1))
+    for failure in failures:
+        cli.say(f"error: {failure}")
+    return 1 if failures else 0
