@@ -1,0 +1,1 @@
+"""What happened next? Labels of bars, each resolved by the tape that followed."""

@@ -1,0 +1,7 @@
+"""python -m p3_labels"""
+
+from lake.cli import main
+from p3_labels.cli import commands
+
+if __name__ == "__main__":
+    main(commands, "p3_labels")

@@ -1,0 +1,134 @@
+"""P3 on the command line: label bars, check the labels, look at some."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import click
+
+from lake import cli, layout
+from lake.cli import Span
+from lake.layout import Shelf
+from meta.datasets import DATASETS
+from meta.errors import PerplakeError, Usage
+
+BARS, FEATURES, LABELS = DATASETS["bars"], DATASETS["features"], DATASETS["labels"]
+
+
+@click.group(cls=cli.Commands)
+def commands() -> None:
+    """P3: what happened after each bar, by the triple barrier."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Whose labels: where they go, the features and bars they come from, and the days a glob selects (None: all)."""
+
+    shelf: Shelf
+    features: Shelf
+    bars: Shelf
+    days: tuple[date, ...] | None
+
+
+def _targets(
+    features: str | None,
+    bars: str | None,
+    out: Path | None,
+    symbol: tuple[str, ...],
+    tf: tuple[str, ...],
+    lake: str | None,
+) -> list[Target]:
+    """Which shelves do the options name? Without --bars they are the features' sibling."""
+    if features is None:
+        where = cli.opened(lake)
+        found: list[tuple[Shelf, tuple[date, ...] | None]] = [
+            (layout.shelf(where, FEATURES, one, name), None)
+            for one in cli.timeframes_of(tf)
+            for name in cli.symbols_of(symbol)
+        ]
+    else:
+        selections = layout.selected(features, FEATURES, cli.timeframes_of(tf)[0], cli.symbols_of(symbol)[0])
+        found = [(selection.shelf, selection.days) for selection in selections]
+    if (out is not None or bars is not None) and len(found) != 1:
+        raise Usage("--out and --bars take one symbol and one timeframe; leave them out to label several")
+    targets = []
+    for shelf, days in found:
+        sibling = layout.selected(bars, BARS, shelf.tf, shelf.symbol)[0].shelf if bars else shelf.sibling(BARS)
+        place = layout.shelf_at(out, LABELS, shelf.tf, shelf.symbol) if out else shelf.sibling(LABELS)
+        targets.append(Target(place, shelf, sibling, days))
+    return targets
+
+
+@commands.command("triple-barrier")
+@click.option("--features", help="Features (part files) whose bars get a label; else the lake's own.")
+@click.option("--bars", help="Bars (part files) the paths walk; else the features' sibling parquet/TF/SYMBOL.")
+@click.option("--out", type=click.Path(path_type=Path), help="Where to write: …/labels/TF/SYMBOL, or any folder.")
+@cli.symbol_options
+@cli.range_options
+@cli.lake_option
+@click.option("--k", type=float, help="Both barriers, in multiples of the average true range (1.2).")
+@click.option("--k-up", type=float, help="The upper barrier alone.")
+@click.option("--k-down", type=float, help="The lower barrier alone.")
+@click.option("--H", "horizon", type=int, help="Horizon in bars (36).")
+@click.option("--atr_window", type=int, help="Bars of Wilder's average true range (14).")
+@click.option("--tie", help="Both barriers inside one bar: wait (default), stop, nearest, or resolve by 1m bars.")
+@click.option("--min-barrier-bp", type=float, help="Narrower barriers give no label (0).")
+@click.option("--cost-bp", type=float, help="Cost of a round trip; above 0 adds ret_net (0).")
+@click.option("--json", "as_json", is_flag=True, help="What was done as JSON.")
+@cli.wait_option
+@cli.debug_option
+def triple_barrier(
+    features: str | None,
+    bars: str | None,
+    out: Path | None,
+    symbol: tuple[str, ...],
+    tf: tuple[str, ...],
+    span: Span,
+    lake: str | None,
+    k: float | None,
+    k_up: float | None,
+    k_down: float | None,
+    horizon: int | None,
+    atr_window: int | None,
+    tie: str | None,
+    min_barrier_bp: float | None,
+    cost_bp: float | None,
+    as_json: bool,
+    wait: float,
+    debug: bool,
+) -> int:
+    """Label every bar that has features by the barrier its price touches first.
+
+    \b
+    Examples:
+        python -m p3_labels triple-barrier --symbol BTCUSDT
+        python -m p3_labels triple-barrier --symbol BTCUSDT --k 1.2 --H 36 --atr_window 14 --tie stop
+    """
+    targets = _targets(features, bars, out, symbol, tf, lake)
+    from p3_labels import build as building
+    from p3_labels.rules import rules
+
+    chosen = rules(k, k_up, k_down, horizon, atr_window, tie, min_barrier_bp, cost_bp)
+    failures, results = [], []
+    for target in targets:
+        work = building.Work(target.shelf, target.features, target.bars, chosen)
+        chosen_span = span if target.days is None else Span(None, target.days[0], target.days[-1])
+        try:
+            done = building.build(work, chosen_span, wait, cli.say)
+        except (PerplakeError, OSError) as error:
+            if len(targets) == 1:
+                raise
+            failures.append(f"{target.shelf.symbol} {target.shelf.tf}: {cli.line_of(error)}")
+            continue
+        results.append(done)
+        if not as_json:
+            for line in done.lines():
+                click.echo(line)
+    if as_json:
+        click.echo(json.dumps([done.data() for done in results], indent=1))
+    for failure in failures:
+        cli.say(f"error: {failure}")
+    return 1 if failures else 0

@@ -1,0 +1,75 @@
+"""By which rules is a bar labelled? conf/labels.yaml, with the command's flags over it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from lake.fresh import code_digest
+from lake.parts import schema_digest, schema_of
+from lake.settings import Conf, conf
+from meta.columns import LABELS, Column
+from meta.datasets import DATASETS
+from meta.errors import Usage
+from p3_labels.barriers import Barriers
+
+RET_NET = Column("ret_net", "double", "log return", "ret after the round-trip cost, --cost-bp")
+
+
+class LabelsConf(Conf, frozen=True, forbid_unknown_fields=True):
+    """conf/labels.yaml."""
+
+    k: float = 1.2
+    k_up: float | None = None
+    k_down: float | None = None
+    H: int = 36
+    atr_window: int = 14
+    tie: str = "wait"
+    min_barrier_bp: float = 0.0
+    cost_bp: float = 0.0
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The barriers, and the cost of a round trip in basis points (0: no column for it)."""
+
+    barriers: Barriers
+    cost_bp: float
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Which columns do the days have?"""
+        return (*LABELS, RET_NET) if self.cost_bp else LABELS
+
+    def code(self) -> str:
+        """Which digest stands for the rules?"""
+        settings = {**asdict(self.barriers), "cost_bp": self.cost_bp}
+        return code_digest(DATASETS["labels"], schema_digest(schema_of(self.columns)), settings)
+
+
+def rules(
+    k: float | None = None,
+    k_up: float | None = None,
+    k_down: float | None = None,
+    H: int | None = None,
+    atr_window: int | None = None,
+    tie: str | None = None,
+    min_barrier_bp: float | None = None,
+    cost_bp: float | None = None,
+) -> Rules:
+    """Which rules do these flags mean; None takes conf's. Raises Usage where they make no barrier."""
+    said = conf("labels.yaml", LabelsConf)
+    both = k if k is not None else said.k
+    up = next(value for value in (k_up, k, said.k_up, both) if value is not None)
+    down = next(value for value in (k_down, k, said.k_down, both) if value is not None)
+    cost = said.cost_bp if cost_bp is None else cost_bp
+    if not 0 <= cost < 10_000:
+        raise Usage(f"--cost-bp {cost} is outside 0 … 10000 basis points")
+    barriers = Barriers(
+        k_up=up,
+        k_down=down,
+        H=said.H if H is None else H,
+        atr_window=said.atr_window if atr_window is None else atr_window,
+        tie=tie or said.tie,
+        min_barrier_bp=said.min_barrier_bp if min_barrier_bp is None else min_barrier_bp,
+    )
+    return Rules(barriers.check(), cost)
