@@ -33,6 +33,7 @@ class Budget:
         self._lock = threading.Lock()
         self._spent: deque[tuple[float, int]] = deque()
         self._heard = (float("-inf"), 0)  # when the venue last told, and what it had counted
+        self._since = 0  # what was sent after that
         self._closed_until = float("-inf")
 
     def take(self, weight: int = 1) -> float:
@@ -44,6 +45,7 @@ class Budget:
                 wait = self._wait(now, weight)
                 if wait <= 0:
                     self._spent.append((now, weight))
+                    self._since += weight
                     return now - began
             self._sleep(wait + 0.001)  # or rounding could leave a wait too small to move the clock
 
@@ -62,7 +64,7 @@ class Budget:
             if limit:
                 self.limit = limit
             if used is not None:
-                self._heard = (self._clock(), used)
+                self._heard, self._since = (self._clock(), used), 0
 
     def _wait(self, now: float, weight: int) -> float:
         """Seconds until `weight` fits; 0 where it fits now."""
@@ -74,7 +76,7 @@ class Budget:
             return held
         room = self.limit - min(weight, self.limit)
         at, used = self._heard
-        if now - at < window and used + sum(w for t, w in self._spent if t > at) > room:
+        if now - at < window and used + self._since > room:
             held = max(held, at + window - now)
         return max(held, self._own_wait(now, room))
 

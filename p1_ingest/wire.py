@@ -99,9 +99,13 @@ class Wire:
         timer.daemon = True
         timer.start()
         try:
-            return self._get(request, url, headers, left)
+            reply = self._get(request, url, headers, left)
         except _TROUBLE as error:
             raise _explained(error, request, left if cut.is_set() else None, self._timeout) from None
+        else:
+            if cut.is_set():  # http.client takes a head that ends in mid-air for a whole one
+                raise _explained(TimeoutError(), request, left, self._timeout)
+            return reply
         finally:
             timer.cancel()
 
@@ -118,6 +122,8 @@ class Wire:
         with response:
             told = {name.lower(): value for name, value in response.headers.items()}
             body = _body(response, told.get("content-encoding", ""), request, self._bounds[request.expects])
+            if not body and not {"content-length", "transfer-encoding"} & told.keys() and response.status_code == 200:
+                raise http.client.IncompleteRead(b"")  # the same: a head cut short says nothing of a length
             return Reply(response.status_code, told, body)
 
     def _session(self) -> requests.Session:
@@ -203,7 +209,7 @@ def _explained(
         return VenueRefused(
             f"{request.host}'s certificate is not trusted; check its URL, this machine's clock and any proxy between"
         )
-    fact = f"did not finish within {deadline:.0f} s" if deadline is not None else _fact(causes, timeout)
+    fact = f"did not finish within {deadline:.3g} s" if deadline is not None else _fact(causes, timeout)
     return Retryable(f"{request.host} {fact} ({request.path})")
 
 
