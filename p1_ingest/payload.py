@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -38,15 +39,18 @@ def parse(body: bytes, what: str, *, depth: int = DEPTH) -> Any:
     return found
 
 
-def _pairs(found: object, left: int) -> int:
-    """How many key-value pairs are in here, at all levels? Raises ValueError past `left` levels."""
-    if left < 0:
-        raise ValueError("nested too deeply")
-    if type(found) is dict:
-        return len(found) + sum([_pairs(v, left - 1) for v in found.values() if type(v) in _NESTED])
-    if type(found) is list:
-        return sum([_pairs(v, left - 1) for v in found if type(v) in _NESTED])
-    return 0
+def _pairs(found: object, depth: int) -> int:
+    """How many key-value pairs are in here, level by level? Raises ValueError past `depth` levels."""
+    pairs, level = 0, [found]
+    for _ in range(depth):
+        dicts = [one for one in level if type(one) is dict]
+        lists = [one for one in level if type(one) is list]
+        pairs += sum(map(len, dicts))
+        inside = chain(chain.from_iterable(map(dict.values, dicts)), chain.from_iterable(lists))
+        level = [one for one in inside if type(one) in _NESTED]
+        if not level:
+            return pairs
+    raise ValueError("nested too deeply")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

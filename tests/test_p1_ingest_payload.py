@@ -34,7 +34,7 @@ LOOSE = {
     "01": b'{"a":01}',
     "1_000": b'{"a":1_000}',
     "a control character": b'{"a":"\x01"}',
-    "too deep": b"[" * (DEPTH + 2) + b"]" * (DEPTH + 2),
+    "too deep": b"[" * (DEPTH + 1) + b"]" * (DEPTH + 1),
     "far too deep": b"[" * 100_000 + b"]" * 100_000,
     "nothing": b"",
     "a page": b"<html>",
@@ -57,6 +57,11 @@ TREES = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=15,
 )
+
+
+def test_depth_is_counted_in_levels() -> None:
+    assert parse(b"[" * DEPTH + b"]" * DEPTH, "x") is not None
+    assert parse(b'{"a":[{"b":1},2,{"c":{}}]}', "x", depth=4) == {"a": [{"b": 1}, 2, {"c": {}}]}
 
 
 @given(TREES)

@@ -20,6 +20,7 @@ from meta.timeframes import DAY, HOUR, TIMEFRAMES, day_of, day_start, days_betwe
 from p1_ingest.http import Sender
 from p1_ingest.sources.base import Reply, Request, Series
 from p1_ingest.sources.coinglass import CoinGlass, coinglass_source, sim_source
+from p1_ingest.sources.coinglass_conf import coinglass_conf
 from tests.canned import Canned, Clock, ok, reply
 
 KEY = "canary-1c5d90ab34ef7788"
@@ -27,11 +28,12 @@ D = date(2025, 5, 1)
 T = day_start(D)
 STEP = 300_000
 TF = timeframe("5m")
+CONF = coinglass_conf()
 NOW = day_start(date(2025, 6, 1))
 
 
 def source(venue: Canned | None = None) -> CoinGlass:
-    return coinglass_source(venue.url if venue else "https://example.com")
+    return CoinGlass(CONF, url=venue.url if venue else "https://example.com")
 
 
 def one(source: CoinGlass, name: str, symbol: str = "BTCUSDT") -> Series:
