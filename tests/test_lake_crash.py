@@ -188,12 +188,12 @@ def test_a_naive_protocol_is_caught(run: Run, scratch: Path) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize(("name", "mode"), CASES)
 def test_no_crash_at_any_point_of_a_wide_batch(name: str, mode: str, scratch: Path) -> None:
-    wide = lakes.the_days(9 if name != "rewrite" else 5)
+    wide = lakes.the_days({"first commit": 12, "rewrite": 10, "batch": 10}[name])
     lake = scratch / "lake"
     if name == "first commit":
         nothing(lake)
     else:
-        lakes.committed(lakes.a_shelf(lake), wide[: 5 if name == "rewrite" else 6], seed=1)
+        lakes.committed(lakes.a_shelf(lake), wide[: 10 if name == "rewrite" else 6], seed=1)
     report = crash.points(a_write(*wide, seed=2), lake, scratch, mode=mode, kinds=KINDS, fork_every=7)
     print(f"B1 {name}, {mode}: {report.points} points, {report.forks} forks, {len(report.violations)} violations")
     assert not report.violations, summed(report)

@@ -1,0 +1,320 @@
+"""One writer a shelf, one publisher a lake; a dead writer holds nothing, and nobody starves."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from lake import cli, locks
+from lake.layout import Shelf
+from meta.errors import Busy
+from tests import lakes
+
+
+@pytest.fixture
+def shelf() -> Iterator[Shelf]:
+    with lakes.scratch() as folder:
+        yield lakes.a_shelf(folder)
+
+
+@contextlib.contextmanager
+def forked(work: Callable[[Callable[[], None]], None]) -> Iterator[int]:
+    """A child that runs `work(ready)`, calls ready(), and then lives until it is killed or the block ends."""
+    out, into = os.pipe()
+    waits, gate = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(gate)
+
+        def ready() -> None:
+            os.write(into, b"!")
+            os.read(waits, 1)
+
+        with contextlib.suppress(BaseException):
+            work(ready)
+        os._exit(0)
+    os.close(into)
+    os.close(waits)
+    try:
+        assert os.read(out, 1) == b"!", "the child failed before it was ready"
+        yield child
+    finally:
+        os.close(gate)
+        os.close(out)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(child, 0)
+
+
+def is_free(path: Path, how: int = fcntl.LOCK_EX) -> bool:
+    """Could somebody take this lock now?"""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(fd, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(fd)
+    return True
+
+
+def soon(true: Callable[[], bool]) -> bool:
+    """Does this become true within a generous time?"""
+    until = time.monotonic() + 20
+    while not true():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.001)
+    return True
+
+
+def holding(shelf: Shelf) -> Callable[[Callable[[], None]], None]:
+    def work(ready: Callable[[], None]) -> None:
+        with locks.job(shelf):
+            ready()
+
+    return work
+
+
+def test_the_second_writer_is_told_who_holds_the_lock(
+    shelf: Shelf, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @click.group(cls=cli.Commands)
+    def commands() -> None:
+        """Nothing but a write."""
+
+    @commands.command()
+    def write() -> None:
+        with locks.job(shelf):
+            pass
+
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    assert cli.status(commands, "lake", ["write"]) == 0
+    with forked(holding(shelf)) as child:
+        began = time.monotonic()
+        assert cli.status(commands, "lake", ["write"]) == 75
+        assert time.monotonic() - began < 1
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1 and f"pid {child} on" in told and "P1 1h BTCUSDT" in told and "--wait" in told
+
+
+def test_waiting_ends_when_it_should(shelf: Shelf) -> None:
+    now = [0.0]
+    waiting = locks.job(shelf, 10, clock=lambda: now[0], sleep=lambda pause: now.__setitem__(0, now[0] + pause))
+    with forked(holding(shelf)), pytest.raises(Busy), waiting:
+        pass
+    assert 10 <= now[0] < 10.2
+
+
+def test_a_lock_is_free_at_once_after_kill_9(shelf: Shelf) -> None:
+    with forked(holding(shelf)) as child:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        with locks.job(shelf, clock=lambda: 0.0, sleep=lambda _: pytest.fail("the lock was not free")):
+            pass
+
+
+def test_a_forked_worker_does_not_keep_its_parents_lock(shelf: Shelf) -> None:
+    for hold in (locks.job(shelf), locks.publishing(shelf.root), locks.telling(shelf.root)):
+        with contextlib.ExitStack() as workers:
+            with hold:
+                workers.enter_context(forked(lambda ready: ready()))
+            for path in (shelf.root / ".lake" / "locks").iterdir():
+                assert is_free(path), f"the worker still holds {path.name}"
+
+
+def test_no_worker_is_forked_between_opening_a_lock_and_knowing_of_it(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another thread forks in just that instant; the worker lives on, and the lock must be free once it is let go."""
+    opened, out = threading.Event(), os.pipe()
+    workers: list[int] = []
+
+    class Slow(set[int]):
+        def add(self, fd: int) -> None:
+            opened.set()
+            forking.join(0.2)
+            super().add(fd)
+
+    def fork() -> None:
+        opened.wait(20)
+        child = os.fork()
+        if child == 0:
+            os.close(out[1])
+            os.read(out[0], 1)
+            os._exit(0)
+        workers.append(child)
+
+    forking = threading.Thread(target=fork)
+    forking.start()
+    monkeypatch.setattr(locks, "_held", Slow())
+    with locks.job(shelf):
+        forking.join()
+    assert is_free(shelf.root / ".lake" / "locks" / locks.job_name(shelf))
+    os.close(out[1])
+    os.close(out[0])
+    os.waitpid(workers[0], 0)
+
+
+def test_a_child_that_unwinds_closes_nothing_of_its_own(shelf: Shelf) -> None:
+    """The child has let go of the lock's descriptor; when it leaves the block, the number may mean another file."""
+    out, into = os.pipe()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(locks.job(shelf))
+        child = os.fork()
+        if child == 0:
+            mine = [os.open(os.devnull, os.O_RDONLY) for _ in range(8)]
+            stack.close()
+            with contextlib.suppress(OSError):
+                for fd in mine:
+                    os.fstat(fd)
+                os.write(into, b"all open")
+            os._exit(0)
+    os.close(into)
+    with open(out, "rb") as pipe:
+        assert pipe.read() == b"all open"
+    os.waitpid(child, 0)
+
+
+def races(shelf: Shelf, writers: int, turns: int) -> tuple[int, int]:
+    """How often did writers hold the lock, and how often two at a time?"""
+    inside, count = shelf.root / "inside", shelf.root / "count"
+    count.write_text("0")
+    start, gate = os.pipe()
+    children = []
+    for _ in range(writers):
+        child = os.fork()
+        if child == 0:
+            os.close(gate)
+            os.read(start, 1)
+            code = 0
+            for _ in range(turns):
+                with locks.job(shelf, 60, sleep=lambda _: os.sched_yield()):
+                    try:
+                        os.close(os.open(inside, os.O_CREAT | os.O_EXCL))
+                    except FileExistsError:
+                        code = 1
+                    count.write_text(str(int(count.read_text()) + 1))
+                    inside.unlink(missing_ok=True)
+            os._exit(code)
+        children.append(child)
+    os.close(start)
+    os.close(gate)
+    wrong = sum(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0 for child in children)
+    return int(count.read_text()), wrong
+
+
+def test_races_for_a_shelf_let_one_in_at_a_time(shelf: Shelf) -> None:
+    assert races(shelf, 4, 25) == (100, 0)
+
+
+@pytest.mark.long
+def test_a_thousand_races_let_one_in_at_a_time(shelf: Shelf) -> None:
+    assert races(shelf, 8, 250) == (2_000, 0)
+    print("B10: 2,000 turns of 8 writers, 0 violations")
+
+
+def test_looking_for_the_holder_turns_no_writer_away(shelf: Shelf) -> None:
+    with locks.job(shelf):
+        assert locks.holder(shelf) is not None
+    assert locks.holder(shelf) is None
+    assert locks.holder(lakes.a_shelf(shelf.root, symbol="ETHUSDT")) is None
+    looker = os.open(shelf.root / ".lake" / "locks" / locks.job_name(shelf), os.O_RDONLY)
+    fcntl.flock(looker, fcntl.LOCK_SH)
+    with locks.job(shelf, clock=lambda: 0.0, sleep=lambda _: os.close(looker)):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (["/x/p1_ingest/__main__.py", "ingest", "--api-key=CANARY"], "p1_ingest ingest"),
+        (["/x/p1_ingest/__main__.py", "--api-key", "CANARY"], "p1_ingest"),
+        (["/usr/bin/pytest", "tests"], "pytest tests"),
+        ([""], ""),
+        ([], ""),
+    ],
+)
+def test_the_lock_file_never_tells_an_option(argv: list[str], told: str) -> None:
+    assert locks._command(argv) == told
+
+
+def test_a_command_line_that_is_no_text_is_no_reason_to_fail(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["\udcff", "\udcfe"])
+    with locks.job(shelf):
+        assert "pid" in (locks.holder(shelf) or "")
+
+
+def test_a_writer_waits_for_readers_and_new_readers_wait_for_it(shelf: Shelf) -> None:
+    folder = shelf.root / ".lake" / "locks"
+    with locks.publishing(shelf.root):
+        assert not is_free(folder / "publish", fcntl.LOCK_SH), "no reader while a writer publishes"
+    published = threading.Event()
+
+    def publish() -> None:
+        with locks.publishing(shelf.root):
+            published.set()
+
+    writer = threading.Thread(target=publish)
+    with locks.snapshot(shelf.root):
+        with locks.snapshot(shelf.root):
+            assert not is_free(folder / "publish"), "readers share, a writer does not"
+        assert is_free(folder / "turnstile"), "a reader does not stand in the turnstile"
+        writer.start()
+        assert soon(lambda: not is_free(folder / "turnstile", fcntl.LOCK_SH)), "a waiting writer holds the turnstile"
+        assert not published.is_set()
+    writer.join(20)
+    assert published.is_set()
+    with locks.snapshot(shelf.root):
+        pass
+
+
+def test_neither_readers_nor_writers_starve(shelf: Shelf) -> None:
+    with locks.publishing(shelf.root):
+        pass
+    stop, reads, publishes = threading.Event(), [0, 0, 0], [0]
+
+    def read(me: int) -> None:
+        while not stop.is_set():
+            with locks.snapshot(shelf.root):
+                reads[me] += 1
+                for _ in range(200):
+                    pass
+
+    def write() -> None:
+        while not stop.is_set():
+            with locks.publishing(shelf.root):
+                publishes[0] += 1
+
+    threads = [threading.Thread(target=read, args=(me,)) for me in range(3)] + [threading.Thread(target=write)]
+    for thread in threads:
+        thread.start()
+    fair = soon(lambda: min(*reads, *publishes) >= 60)
+    stop.set()
+    for thread in threads:
+        thread.join(20)
+    assert fair, f"reads {reads}, publishes {publishes}"
+
+
+def test_a_lake_that_never_published_needs_no_lock(tmp_path: Path) -> None:
+    with locks.snapshot(tmp_path):
+        pass
+    assert not list(tmp_path.iterdir()), "a reader leaves nothing behind"
+
+
+def test_a_lock_that_cannot_be_signed_is_held_all_the_same(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with locks.job(shelf):
+        assert locks.holder(shelf) == "another process"
