@@ -129,6 +129,30 @@ def test_taker_turnover_a_rounding_above_turnover_leaves_nothing_sold_and_far_ab
     assert far.values["perp_taker_sell"][4] < 0
 
 
+def test_every_column_takes_its_own_field() -> None:
+    row = dict(zip(KLINES.split(","), map(float, ROWS[7]), strict=True))
+    perp, spot = read(csv(ROWS)), read(csv(ROWS), "spot")
+    sold = row["quote_volume"] - row["taker_buy_quote_volume"]
+    assert {name: column[7] for name, column in perp.values.items()} == {
+        **{name: row[name] for name in ("open", "high", "low", "close", "volume", "quote_volume")},
+        "trades": row["count"],
+        "perp_taker_buy": row["taker_buy_quote_volume"],
+        "perp_taker_sell": sold,
+        "perp_taker_buy_base": row["taker_buy_volume"],
+    }
+    assert (spot.values["spot_taker_buy"][7], spot.values["spot_taker_sell"][7]) == (
+        row["taker_buy_quote_volume"],
+        sold,
+    )
+
+
+def test_every_metric_takes_its_own_field() -> None:
+    rows = metrics("BTCUSDT", DAY)
+    said = read(csv(rows, METRICS), "metrics").values
+    names = ("oi_base", "oi_now", "ls_top_account", "ls_top_position", "ls_global", "ls_taker")
+    assert [said[name][5] for name in names] == [float(text) for text in rows[5][2:]]
+
+
 def test_mark_index_and_premium_give_the_close_alone() -> None:
     for series, column in (("mark", "mark_price"), ("index", "index_price"), ("premium", "premium")):
         rows = [[*row[:4], "-0.00012", "0", row[6], *"00000"] for row in ROWS]
@@ -205,6 +229,12 @@ INSIDE = NAME.removesuffix(".zip") + ".csv"
 def test_a_zip_that_is_not_one_small_csv_is_refused(body: bytes, said: str) -> None:
     with pytest.raises(BadPayload, match=said):
         unzipped(body, NAME)
+
+
+def test_no_file_is_larger_than_a_month_of_minutes_could_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(binance_archive, "LARGEST", len(csv(ROWS)) - 1)
+    with pytest.raises(BadPayload, match="too many to be bars"):
+        unzipped(zipped(NAME, csv(ROWS)), NAME)
 
 
 def test_a_flipped_byte_and_a_lying_size_are_noticed() -> None:
