@@ -150,6 +150,15 @@ def say(text: str) -> None:
     click.echo(text, err=True)
 
 
+def refreshed(root: Path) -> None:
+    """Bring the lake's SQL catalog up to what was just committed; a lake without views has none."""
+    from lake import catalog
+
+    place, written = catalog.refresh(root)
+    if written:
+        say(f"catalog {settings.shown(place)} written; see `python -m lake views`")
+
+
 class Commands(click.Group):
     """A group whose options may be spelled with dashes or underscores."""
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from datetime import date
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
 
 from lake.log import ABSENT
 from lake.manifest import Entry, digest
 from meta.datasets import Dataset
+from meta.timeframes import Timeframe
 
 NO_INPUTS = digest(b"")
+WALKS = re.compile(r"P1 bars (\d{4}-\d\d-\d\d) … (\d{4}-\d\d-\d\d)")
 
 
 def inputs_digest(read: Iterable[tuple[str, date, str | None]], also: str = "") -> str:
@@ -28,3 +31,39 @@ def code_digest(dataset: Dataset, schema: str, settings: Mapping[str, object]) -
 def is_fresh(known: Entry | None, inputs: str, code: str) -> bool:
     """Was this day made from these inputs by these rules?"""
     return known is not None and known.inputs == inputs and known.code == code
+
+
+def days_back(reach: int, tf: Timeframe) -> int:
+    """How many days before its own does a day's first row reach, over `reach` bars?"""
+    return -(-reach // tf.per_day)
+
+
+def features_inputs(day: date, back: int, bars: Mapping[date, Entry | None], names: Sequence[str]) -> str:
+    """Which digest stands for all that a day of features is made of: the P1 days of its reach, and the choice?"""
+    choice = json.dumps(list(names))
+    return inputs_digest(_read("bars", day - timedelta(days=back), day, bars), choice)
+
+
+def labels_inputs(
+    walked: tuple[date, date], keys: str, read: Mapping[str, Mapping[date, Entry] | Mapping[date, Entry | None]]
+) -> str:
+    """Which digest stands for all that a day of labels is made of: the P1 days its paths walk, and P2's keys?"""
+    return inputs_digest([line for name, entries in read.items() for line in _read(name, *walked, entries)], keys)
+
+
+def walked(cell: str) -> tuple[date, date] | None:
+    """Which P1 days does a label day's source cell say its paths walked?"""
+    told = WALKS.search(cell)
+    return (date.fromisoformat(told[1]), date.fromisoformat(told[2])) if told else None
+
+
+def walks(first: date, last: date) -> str:
+    """How does a label day's source cell say it?"""
+    return f"P1 bars {first} … {last}"
+
+
+def _read(
+    name: str, first: date, last: date, entries: Mapping[date, Entry] | Mapping[date, Entry | None]
+) -> list[tuple[str, date, str | None]]:
+    wanted = [first + timedelta(days=i) for i in range((last - first).days + 1)]
+    return [(name, day, found.sha256 if (found := entries.get(day)) else None) for day in wanted]

@@ -189,6 +189,8 @@ def _run(venue, sender, targets: list[Target], choice, verbose: bool, as_json: b
                 click.echo(cli.redacted(text))
     if as_json:
         click.echo(json.dumps([summary.data() for summary in results], indent=1))
+    for root in dict.fromkeys(target.shelf.root for target in targets):
+        cli.refreshed(root)
     for failure in failures:
         cli.say(cli.redacted(f"error: {failure}"))
     return 1 if failures else 0

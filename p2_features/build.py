@@ -19,8 +19,8 @@ from lake.layout import Shelf
 from lake.manifest import Entry, Provenance
 from lake.parts import schema_of
 from lake.roots import source_name
-from meta.datasets import DATASETS
 from meta.errors import NotReady
+from meta.timeframes import Timeframe
 from p2_features import compute
 from p2_features.choice import Asked, Choice, chosen
 
@@ -117,29 +117,21 @@ def _no_bars(bars: Shelf, span: Span, known: list[date]) -> str:
     return f"{bars} has no committed day in {bars.root}; run `{how}`"
 
 
-def days_back(choice: Choice, per_day: int) -> int:
-    """How many days before its own does a day's first row reach?"""
-    return -(-choice.reach // per_day)
-
-
-def inputs_of(day: date, entries: Mapping[date, Entry | None], choice: Choice, per_day: int) -> str:
-    """Which digest stands for all that this day is made of?"""
-    back = days_back(choice, per_day)
-    reached = [day - timedelta(days=i) for i in range(back, -1, -1)]
-    shas = ((DATASETS["bars"].name, each, known.sha256 if (known := entries.get(each)) else None) for each in reached)
-    return fresh.inputs_digest(shas, choice.digest())
+def _inputs(
+    day: date, entries: Mapping[date, Entry] | Mapping[date, Entry | None], choice: Choice, tf: Timeframe
+) -> str:
+    return fresh.features_inputs(day, fresh.days_back(choice.reach, tf), entries, choice.names)
 
 
 def _is_fresh(shelf: Shelf, day: date, known_bars: Mapping[date, Entry], choice: Choice) -> bool:
-    inputs = inputs_of(day, known_bars, choice, shelf.tf.per_day)
-    return fresh.is_fresh(days.entry(shelf, day), inputs, choice.code())
+    return fresh.is_fresh(days.entry(shelf, day), _inputs(day, known_bars, choice, shelf.tf), choice.code())
 
 
 def _warm(day: date, known_bars: Mapping[date, Entry], choice: Choice, bars: Shelf) -> bool:
     """Can any row of this day have a bar in t - 2W … t - N? By the manifests' first and last ts."""
     first = first_position(day, bars.tf)
     oldest, newest = first - 2 * choice.window, first + bars.tf.per_day - 1 - choice.warmup
-    for back in range(days_back(choice, bars.tf.per_day) + 1):
+    for back in range(fresh.days_back(choice.reach, bars.tf) + 1):
         known = known_bars.get(day - timedelta(days=back))
         if known and known.rows and _position(known.min_ts, bars) <= newest and _position(known.max_ts, bars) >= oldest:
             return True
@@ -164,7 +156,7 @@ def runs(stale: Sequence[date], most: int = CHUNK) -> Iterator[list[date]]:
 
 def _compute(writer: commit.Writer, bars: Shelf, chunk: list[date], choice: Choice, built: Built) -> None:
     """Read the chunk's reach, compute, and stage its days."""
-    start = chunk[0] - timedelta(days=days_back(choice, bars.tf.per_day))
+    start = chunk[0] - timedelta(days=fresh.days_back(choice.reach, bars.tf))
     grid = frames.grid(bars, start, chunk[-1], choice.inputs)
     computed = compute.compute(choice.features, grid.columns, grid.first, threads=os.cpu_count() or 1)
     warm = compute.seen_before(grid.present, 2 * choice.window, choice.warmup)
@@ -176,7 +168,7 @@ def _compute(writer: commit.Writer, bars: Shelf, chunk: list[date], choice: Choi
         if not warm[at].any():  # wholly inside the warm-up: not a day of the dataset
             built.warming += 1
             continue
-        inputs = inputs_of(day, grid.entries, choice, bars.tf.per_day)
+        inputs = _inputs(day, grid.entries, choice, bars.tf)
         table = _table(choice, computed, grid, at, mask, bars.symbol)
         if not writer.stage(day, table, Provenance(_source(grid, day), inputs, choice.code())):
             built.unchanged += 1

@@ -10,7 +10,6 @@ import msgspec
 from lake import days, notes
 from lake.fresh import code_digest
 from lake.layout import Shelf
-from lake.manifest import digest
 from lake.parts import schema_digest, schema_of
 from meta.columns import BAR_COLUMNS, KEYS, Column
 from meta.datasets import DATASETS
@@ -58,6 +57,11 @@ class Choice:
         return (*KEYS, *(Column(f.name, f.type, f.unit, f.meaning) for f in self.features))
 
     @property
+    def names(self) -> list[str]:
+        """What are the features called, in column order?"""
+        return [feature.name for feature in self.features]
+
+    @property
     def inputs(self) -> tuple[str, ...]:
         """Which bar columns are read?"""
         return tuple(dict.fromkeys(["close", *(name for feature in self.features for name in feature.inputs)]))
@@ -89,13 +93,10 @@ class Choice:
             "window": self.window,
             "reach": self.reach,
             "code": self.code(),
+            "columns": self.names,
             "features": {f.name: {"digest": f.digest(), "formula": f.formula, "reach": f.reach} for f in self.features},
             "left_out": dict(self.left_out),
         }
-
-    def digest(self) -> str:
-        """Which digest stands for the choice itself, as an input of every day?"""
-        return digest(notes.encoded({"features": [feature.name for feature in self.features]}))
 
 
 def chosen(shelf: Shelf, bars: Shelf, asked: Asked) -> Choice:

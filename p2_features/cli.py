@@ -118,6 +118,8 @@ def build(
             cli.say(f"warning: {line}")
     if as_json:
         click.echo(json.dumps([done.data() for done in results], indent=1))
+    for root in dict.fromkeys(target.shelf.root for target in targets):
+        cli.refreshed(root)
     for failure in failures:
         cli.say(f"error: {failure}")
     return 1 if failures else 0

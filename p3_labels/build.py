@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +24,6 @@ from p3_labels.barriers import OUTCOMES, REASONS, Bars, Labels, net_return, trip
 from p3_labels.rules import Rules
 
 CHUNK = 400  # days labelled at once; memory stays flat
-WALKS = re.compile(r"bars (\d{4}-\d\d-\d\d) … (\d{4}-\d\d-\d\d)")
 OPEN_ENDED = {REASONS.index("unresolved"), REASONS.index("waits")}
 
 
@@ -145,27 +143,19 @@ def _inputs(
     work: Work,
     walked: tuple[date, date],
     keys: str,
-    bars: Mapping[date, Entry | None],
-    minutes: Mapping[date, Entry | None],
+    bars: Mapping[date, Entry] | Mapping[date, Entry | None],
+    minutes: Mapping[date, Entry] | Mapping[date, Entry | None],
 ) -> str:
-    """Which digest stands for the parts a day's paths walk, and for the bars P2 gives a label?"""
-    read = []
-    for name, entries in (("bars", bars), *((("bars 1m", minutes),) if work.minutes else ())):
-        for i in range((walked[1] - walked[0]).days + 1):
-            day = walked[0] + timedelta(days=i)
-            found = entries.get(day)
-            read.append((name, day, found.sha256 if found else None))
-    return fresh.inputs_digest(read, keys)
+    return fresh.labels_inputs(walked, keys, {"bars": bars, "bars 1m": minutes} if work.minutes else {"bars": bars})
 
 
 def _is_fresh(work: Work, day: date, keys: Entry, bars: Mapping[date, Entry], minutes: Mapping[date, Entry]) -> bool:
     """Is the committed day of these inputs and rules? Which days its paths walked stands in its own manifest."""
     known = days.entry(work.shelf, day)
-    told = WALKS.search(known.source) if known else None
-    if known is None or told is None:
-        return False
-    walked = date.fromisoformat(told[1]), date.fromisoformat(told[2])
-    return fresh.is_fresh(known, _inputs(work, walked, keys.keys, bars, minutes), work.rules.code())
+    walked = fresh.walked(known.source) if known else None
+    return walked is not None and fresh.is_fresh(
+        known, _inputs(work, walked, keys.keys, bars, minutes), work.rules.code()
+    )
 
 
 def _label(writer: commit.Writer, work: Work, chunk: list[date], known: Mapping[date, Entry], built: Built) -> None:
@@ -196,7 +186,8 @@ def _label(writer: commit.Writer, work: Work, chunk: list[date], known: Mapping[
 
 
 def _bars(grid: Grid) -> Bars:
-    return Bars(grid.first, grid.tf.ms, *[grid.columns[name] for name in PRICES], open_tape=grid.committed)
+    at = grid.columns
+    return Bars(grid.first, grid.tf.ms, at["open"], at["high"], at["low"], at["close"], grid.committed)
 
 
 def _last_walked(
@@ -214,7 +205,7 @@ def _source(grid: Grid, walked: tuple[date, date]) -> str:
     cells = [entry.source for day, entry in grid.entries.items() if entry and walked[0] <= day <= walked[1]]
     names = sorted({source_name(cell) for cell in cells})
     mark = " SYNTHETIC" if any("SYNTHETIC" in cell.split(":")[0] for cell in cells) else ""
-    return f"{' + '.join(names)}{mark}: P1 bars {walked[0]} … {walked[1]}, P2 keys"
+    return f"{' + '.join(names)}{mark}: {fresh.walks(*walked)}, P2 keys"
 
 
 def _table(work: Work, labels: Labels, rows: np.ndarray) -> pa.Table:

@@ -1,0 +1,83 @@
+# The pipeline's verbs. Everything is set up on first use, in .venv, from Python 3.11 or newer.
+SHELL := /bin/sh
+PYTHON ?= python3
+PY := .venv/bin/python
+BARE := $(if $(strip $(SYMBOLS)),$(foreach s,$(SYMBOLS),--symbol $(s)))
+PICK := $(BARE) $(if $(TF),$(foreach t,$(TF),--tf $(t))) $(if $(LAKE),--lake $(LAKE))
+SPAN := $(if $(DAYS),--days $(DAYS)) $(if $(START),--start $(START)) $(if $(END),--end $(END))
+FROM := $(if $(SOURCE),--source $(SOURCE))
+export SOURCE
+.DEFAULT_GOAL := help
+.PHONY: help p1 p2 p3 p1_qa p2_validate p2_bench p3_label p3_validate views status report export universe test \
+	test-long lint bench docs lock clean
+
+help:  ## these lines
+	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@echo "  variables:   SYMBOLS=\"BTCUSDT ETHUSDT\" DAYS=80 START=2025-01-01 END=2025-12-31 TF=5m SOURCE=binance LAKE=data"
+
+p1: .venv/ready  ## bring bars into the lake (DAYS=80 by default; without a key: a stand-in venue, SYNTHETIC)
+	$(PY) -m p1_ingest ingest $(FROM) $(PICK) $(SPAN)
+
+p2: .venv/ready  ## compute features for every bar that can have them
+	$(PY) -m p2_features build $(PICK)
+
+p3: .venv/ready  ## label every bar that has features
+	$(PY) -m p3_labels triple-barrier $(PICK)
+
+p3_label: p3  ## the same as p3
+
+p1_qa: .venv/ready  ## check the bars: gaps, NaN, imputation; exit 3 when red
+	$(PY) -m p1_ingest qa $(PICK) $(SPAN)
+
+p2_validate: .venv/ready  ## check the features; exit 3 when red
+	$(PY) -m p2_features validate $(PICK)
+
+p2_bench: .venv/ready  ## time the features of one bar; exit 3 above 50 ms
+	$(PY) -m p2_features bench $(PICK)
+
+p3_validate: .venv/ready  ## check the labels; exit 3 when red
+	$(PY) -m p3_labels validate $(PICK)
+
+views: .venv/ready  ## bring the DuckDB catalog up to date and list its views
+	$(PY) -m lake views $(if $(LAKE),--lake $(LAKE))
+
+status: .venv/ready  ## what the lake holds, and what is stale
+	$(PY) -m lake status $(if $(LAKE),--lake $(LAKE))
+
+test: .venv/dev  ## the whole test suite, with lint and types
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/python -m pytest -n 2
+
+test-long: .venv/dev  ## the long forms of the reliability bars
+	.venv/bin/python -m pytest -m long
+
+lint: .venv/dev  ## ruff and mypy
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+bench: .venv/dev  ## kernels side by side with named peers, into reports/bench.md
+	$(PY) -m bench
+
+docs: .venv/dev  ## write the data dictionary and the command reference anew
+	$(PY) -m scripts.reference
+
+lock: .venv/dev  ## resolve the newest versions that fit pyproject.toml into the lock files
+	$(PY) -m scripts.lock
+
+clean:  ## remove what can be made again: environment, caches (never a lake)
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build ./*.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/ready: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "perplake needs Python 3.11 or newer; name one: make PYTHON=python3.12 …"; exit 1; }
+	@test -x $(PY) || { echo "setting up .venv (once)"; $(PYTHON) -m venv .venv; }
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/dev: .venv/ready requirements-dev.txt
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@

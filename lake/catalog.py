@@ -1,0 +1,170 @@
+"""SQL sees the lake through views: over every shelf, always current, whatever is being written."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING
+
+from lake import disk, locks, roots
+from lake.layout import Shelf
+from lake.settings import PROJECT
+from meta.datasets import DATASETS
+from meta.errors import Refused, Usage
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+SQL = PROJECT / "meta" / "views"
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+
+
+def path_for(root: Path) -> Path:
+    """Where is the catalog of this lake?"""
+    named = {PROJECT / "data": "p1.duckdb", PROJECT / "data-sim": "sim.duckdb"}.get(root)
+    return PROJECT / "meta" / "duckdb" / named if named else root / ".lake" / "p1.duckdb"
+
+
+def views(root: Path, custom: dict[str, str] | None = None, relative: bool = False) -> dict[str, str]:
+    """Which views does this lake have (name -> SQL)? One per dataset and timeframe, `train_*`, `days`, and custom ones.
+
+    custom : view name -> glob over part files. relative : paths as seen from the project, where the lake lies in it.
+    Raises Usage for a name or path SQL cannot take.
+    """
+    shelves = [shelf for shelf in roots.shelves(root) if shelf.days_on_disk()]
+    found: dict[str, str] = {}
+    if shelves:
+        found["days"] = _filled(
+            "days",
+            manifests=", ".join(_quoted(f"{_shown(s.folder, relative)}/y=*/m=*/d=*/MANIFEST.tsv") for s in shelves),
+        )
+    for dataset in DATASETS.values():
+        for tf in dict.fromkeys(shelf.tf for shelf in shelves if shelf.dataset is dataset):
+            here = [shelf for shelf in shelves if shelf.dataset is dataset and shelf.tf is tf]
+            union = "\nUNION ALL BY NAME\n".join(_parts(shelf, relative) for shelf in here)
+            found[f"{dataset.view}_{tf}"] = _filled("bars", tf_ms=tf.ms, shelves=union)
+    for name in list(found):
+        tf_name = name.removeprefix("labels_")
+        if name.startswith("labels_") and f"feat_{tf_name}" in found:
+            found[f"train_{tf_name}"] = _filled("train", tf=tf_name)
+    for name, glob in (custom or {}).items():
+        found[_identifier(name)] = (
+            f"SELECT * FROM read_parquet({_quoted(glob)}, hive_partitioning = false, union_by_name = true)"
+        )
+    return found
+
+
+def refresh(root: Path, target: Path | None = None, add: dict[str, str] | None = None) -> tuple[Path, bool]:
+    """Bring the catalog up to the lake; returns where it is, and whether it had to be written.
+
+    It is made anew under a temporary name and renamed over; an existing file there is never opened.
+    """
+    place = target or path_for(root)
+    beside = place.with_name(place.name + ".json")  # what the catalog was made of: its text, and the views people added
+    known = _known(beside)
+    custom = {**known.get("custom", {}), **(add or {})}
+    text = views(root, custom, relative=True)
+    if place.exists() and known.get("views") == text and not add:
+        return place, False
+    if not text:
+        return place, False
+    _write(place, text)
+    disk.write_over(beside, json.dumps({"custom": custom, "views": text}, indent=1).encode())
+    return place, True
+
+
+def _write(place: Path, text: dict[str, str]) -> None:
+    import duckdb
+
+    disk.make_folders(place.parent)
+    temporary = place.with_name(f".{place.name}.{os.getpid()}.tmp")
+    disk.unlink(temporary)
+    try:
+        with duckdb.connect(str(temporary)) as catalog:
+            catalog.execute(f"SET file_search_path = {_quoted(str(PROJECT))}")  # views are checked as they are made
+            _create(catalog, text)
+        disk.replace(temporary, place)
+    except duckdb.Error as error:
+        raise Refused(f"catalog {place}: {one_line(error)}") from None
+    finally:
+        disk.unlink(temporary)
+
+
+def _known(beside: Path) -> dict[str, dict[str, str]]:
+    try:
+        found = json.loads(beside.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+@contextmanager
+def opened(root: Path) -> Iterator[DuckDBPyConnection]:
+    """A connection that sees this lake's views and nothing else, held still: no day changes until it is let go.
+
+    External access is limited to the lake, and the configuration is locked.
+    """
+    import duckdb
+
+    with locks.snapshot(root), duckdb.connect(config={"autoinstall_known_extensions": "false"}) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        _create(connection, views(root))
+        connection.execute(f"SET allowed_directories = [{_quoted(str(root) + '/')}]")
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
+        yield connection
+
+
+def checked(sql: str) -> str:
+    """Is this one statement that only reads? Returns it; raises Usage if not."""
+    import duckdb
+
+    try:
+        statements = duckdb.extract_statements(sql)
+    except duckdb.Error as error:
+        raise Usage(one_line(error)) from None
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        raise Usage("give one SELECT (or SHOW, DESCRIBE, SUMMARIZE): the lake is read through SQL, never written")
+    return sql
+
+
+def one_line(error: Exception) -> str:
+    """What does DuckDB say is wrong, in one line?"""
+    return " ".join(str(error).split("\n\n")[0].split())
+
+
+def _create(connection: DuckDBPyConnection, text: dict[str, str]) -> None:
+    for name, sql in text.items():
+        connection.execute(f'CREATE VIEW "{name}" AS {sql}')
+
+
+def _filled(name: str, **values: object) -> str:
+    return Template((SQL / f"{name}.sql").read_text(encoding="utf-8")).substitute(values)
+
+
+def _parts(shelf: Shelf, relative: bool) -> str:
+    glob = f"{_shown(shelf.folder, relative)}/y=*/m=*/d=*/part-*.parquet"
+    return f"SELECT * FROM read_parquet({_quoted(glob)}, hive_partitioning = false, union_by_name = true)"
+
+
+def _shown(path: Path, relative: bool) -> str:
+    """The path as views name it. Raises Usage where SQL would take it for a pattern."""
+    text = str(path.relative_to(PROJECT)) if relative and path.is_relative_to(PROJECT) else str(path)
+    if re.search(r"[*?\[]", text):
+        raise Usage(f"{path} holds one of * ? [, which SQL takes for a pattern; give the lake a plainer path")
+    return text
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _identifier(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise Usage(f"--view {name!r} is no name for a view; use letters, digits and _")
+    return name

@@ -1,0 +1,176 @@
+"""The lake on the command line: views, queries, status, verification."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from lake import cli
+from meta.errors import ChecksRed, NotReady, PerplakeError, Usage
+
+
+@click.group(cls=cli.Commands)
+def commands() -> None:
+    """The lake: look into it, query it, check it."""
+
+
+def _db_option(command):  # type: ignore[no-untyped-def]
+    kind = click.Path(path_type=Path, dir_okay=False)
+    return click.option("--db", type=kind, help="Catalog file; else the lake's own under meta/duckdb.")(command)
+
+
+@commands.command()
+@_db_option
+@cli.lake_option
+@cli.debug_option
+def views(db: Path | None, lake: str | None, debug: bool) -> int:
+    """Bring the DuckDB catalog up to the lake and list its views.
+
+    \b
+    Example:
+        python -m lake views
+    """
+    from lake import catalog
+
+    where = cli.opened(lake)
+    place, written = catalog.refresh(where, db and db.absolute())
+    names = catalog.views(where)
+    if not names:
+        raise NotReady(f"lake {where} has no committed day; run `make p1` first")
+    for name in sorted(names):
+        click.echo(name)
+    cli.say(f"catalog {place} {'written' if written else 'is up to date'}")
+    return 0
+
+
+@commands.command()
+@_db_option
+@click.option("--glob", required=True, help="Part files the view reads.")
+@click.option("--view", "name", required=True, help="Name of the view.")
+@cli.lake_option
+@cli.debug_option
+def view(db: Path | None, glob: str, name: str, lake: str | None, debug: bool) -> int:
+    """Add a view of your own to the catalog, over a glob of part files.
+
+    \b
+    Example:
+        python -m lake view --glob "data/parquet/5m/BTCUSDT/y=*/m=*/d=*/part-*.parquet" --view btc
+    """
+    from lake import catalog
+
+    where = cli.opened(lake)
+    if name in catalog.views(where):
+        place, _ = catalog.refresh(where, db and db.absolute())
+        cli.say(f"catalog {place}: {name} is one of the lake's own views already, over every symbol")
+        return 0
+    place, _ = catalog.refresh(where, db and db.absolute(), {name: glob})
+    cli.say(f"catalog {place}: {name} reads {glob}")
+    return 0
+
+
+@commands.command()
+@click.argument("sql")
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json", "parquet"]), default="table")
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write; else standard output.")
+@click.option("--rows", type=click.IntRange(1), default=40, show_default=True, help="Rows of a table shown.")
+@cli.lake_option
+@cli.debug_option
+def query(sql: str, form: str, output: Path | None, rows: int, lake: str | None, debug: bool) -> int:
+    """Ask the lake one SELECT; nothing changes under it while it runs.
+
+    \b
+    Examples:
+        python -m lake query "SELECT day, count(*) FROM bars_5m GROUP BY day ORDER BY day DESC LIMIT 5"
+        python -m lake query "FROM train_5m" --format parquet --output train.parquet
+    """
+    from lake import answers
+
+    if form == "parquet" and output is None:
+        raise Usage("--format parquet needs --output FILE")
+    answers.answer(cli.opened(lake), sql, form, output, rows)
+    return 0
+
+
+@commands.command()
+@cli.lake_option
+@cli.debug_option
+def shell(lake: str | None, debug: bool) -> int:
+    """Ask the lake several SELECTs, each ended by a semicolon; an empty line or Ctrl-D leaves.
+
+    \b
+    Example:
+        echo "SELECT count(*) FROM bars_5m;" | python -m lake shell
+    """
+    from lake import answers
+
+    where = cli.opened(lake)
+    asked = ""
+    for line in sys.stdin:
+        if not asked and not line.strip():
+            break
+        asked += line
+        if asked.rstrip().endswith(";"):
+            try:
+                for statement in answers.statements(asked):
+                    answers.answer(where, statement, "table", None, 40)
+            except PerplakeError as error:
+                cli.say(f"error: {cli.redacted(str(error))}")
+            asked = ""
+    return 0
+
+
+@commands.command()
+@click.option("--stale", is_flag=True, help="List the days whose inputs are no longer those they were made of.")
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+@cli.lake_option
+@cli.debug_option
+def status(stale: bool, as_json: bool, lake: str | None, debug: bool) -> int:
+    """What does the lake hold, and is it up to date?
+
+    \b
+    Example:
+        python -m lake status --stale
+    """
+    from lake import status as state
+
+    where = cli.opened(lake)
+    found = state.status(where)
+    if as_json:
+        click.echo(json.dumps(found.data(), indent=1))
+        return 0
+    for line in found.lines(stale):
+        click.echo(line)
+    return 0
+
+
+@commands.command()
+@click.option("--sample", type=click.FloatRange(0, 1, min_open=True), help="Share of the days to read, 0 to 1.")
+@click.option("--json", "as_json", is_flag=True, help="The findings as JSON.")
+@cli.lake_option
+@cli.debug_option
+def verify(sample: float | None, as_json: bool, lake: str | None, debug: bool) -> int:
+    """Read every byte of the lake and compare it with what its manifests say.
+
+    \b
+    Example:
+        python -m lake verify
+    """
+    from lake import roots
+    from lake import verify as verifying
+
+    where = cli.opened(lake)
+    count = sum(len(shelf.days_on_disk()) for shelf in roots.shelves(where))
+    findings = verifying.verify(where, sample=sample)
+    if as_json:
+        click.echo(json.dumps([finding.data() for finding in findings], indent=1))
+    else:
+        for finding in findings:
+            click.echo(str(finding))
+    wrong = [finding for finding in findings if finding.wrong]
+    if wrong:
+        raise ChecksRed(f"{len(wrong)} things wrong in {count} days; see above, each with the way to heal it")
+    cli.say(f"{count} days verified, nothing wrong")
+    return 0

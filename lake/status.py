@@ -1,0 +1,203 @@
+"""What does the lake hold, and which days are no longer what their inputs make them?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+
+from lake import days, fresh, locks, log, notes, probe, roots
+from lake.layout import Shelf
+from lake.manifest import Entry
+from meta.datasets import DATASETS
+from meta.errors import PerplakeError
+
+
+@dataclass(frozen=True)
+class ShelfStatus:
+    """One shelf: its committed days, those that are stale and why, those that are damaged, and who is writing it."""
+
+    shelf: Shelf
+    days: int
+    first: date | None
+    last: date | None
+    holes: int
+    rows: int
+    schemas: int
+    source: str
+    stale: Mapping[date, str]
+    damaged: Mapping[date, str]
+    writer: str | None
+    generation: str
+
+    def data(self) -> dict[str, object]:
+        """How is it told to machines?"""
+        return {
+            "dataset": self.shelf.dataset.name,
+            "tf": self.shelf.tf.name,
+            "symbol": self.shelf.symbol,
+            "days": self.days,
+            "first": str(self.first) if self.first else None,
+            "last": str(self.last) if self.last else None,
+            "holes": self.holes,
+            "rows": self.rows,
+            "schemas": self.schemas,
+            "source": self.source,
+            "stale": {str(day): why for day, why in self.stale.items()},
+            "damaged": {str(day): why for day, why in self.damaged.items()},
+            "writer": self.writer,
+            "generation": self.generation,
+        }
+
+
+@dataclass(frozen=True)
+class Status:
+    """Every shelf of a lake, and how days are published on its file system."""
+
+    root: Path
+    publish: str
+    shelves: list[ShelfStatus] = field(default_factory=list)
+
+    def data(self) -> dict[str, object]:
+        """How is it told to machines?"""
+        return {"root": str(self.root), "publish": self.publish, "shelves": [one.data() for one in self.shelves]}
+
+    def lines(self, stale: bool) -> list[str]:
+        """How is it told to people?"""
+        told = [f"published by {self.publish}"]
+        if not self.shelves:
+            told.append("no day yet; `make p1` brings the first")
+        head = (
+            "dataset",
+            "tf",
+            "symbol",
+            "days",
+            "from",
+            "to",
+            "holes",
+            "rows",
+            "stale",
+            "damaged",
+            "schemas",
+            "source",
+        )
+        cells = [head, *(_cells(one) for one in self.shelves)]
+        widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
+        if self.shelves:
+            told += [
+                "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
+            ]
+        for one in self.shelves:
+            told += [f"{one.shelf} is being written by {one.writer}"] if one.writer else []
+            told += [f"{one.shelf} {day}: damaged: {why}" for day, why in one.damaged.items()]
+            told += [f"{one.shelf} {day}: stale: {why}" for day, why in one.stale.items()] if stale else []
+        return told
+
+
+def _cells(one: ShelfStatus) -> tuple[str, ...]:
+    numbers = (one.holes, one.rows, len(one.stale), len(one.damaged), one.schemas)
+    span = (str(one.first or "-"), str(one.last or "-"))
+    name = (one.shelf.dataset.name, one.shelf.tf.name, one.shelf.symbol, f"{one.days:,}")
+    return (*name, *span, *(f"{n:,}" for n in numbers), one.source)
+
+
+def status(root: Path) -> Status:
+    """What does this lake hold?"""
+    entries: dict[tuple[str, str, str], dict[date, Entry]] = {}
+    found = []
+    for shelf in roots.shelves(root):
+        known, damaged = _entries(shelf)
+        entries[shelf.dataset.name, shelf.tf.name, shelf.symbol] = known
+        if known or damaged:
+            found.append(_of(shelf, known, damaged, _stale(shelf, known, entries)))
+    return Status(root, probe.publish_mode(root), found)
+
+
+def _entries(shelf: Shelf) -> tuple[dict[date, Entry], dict[date, str]]:
+    known: dict[date, Entry] = {}
+    damaged: dict[date, str] = {}
+    for day in shelf.days_on_disk():
+        try:
+            found = days.entry(shelf, day)
+        except PerplakeError as error:
+            damaged[day] = str(error)
+            continue
+        if found is not None:
+            known[day] = found
+    return known, damaged
+
+
+def _of(shelf: Shelf, known: dict[date, Entry], damaged: dict[date, str], stale: dict[date, str]) -> ShelfStatus:
+    first, last = (min(known), max(known)) if known else (None, None)
+    holes = (last - first).days + 1 - len(known) if first and last else 0
+    names = sorted({roots.source_name(entry.source) for entry in known.values()})
+    generation = log.generation(shelf)
+    return ShelfStatus(
+        shelf,
+        len(known),
+        first,
+        last,
+        holes,
+        sum(entry.rows for entry in known.values()),
+        len({entry.schema for entry in known.values()}),
+        " + ".join(names),
+        stale,
+        damaged,
+        locks.holder(shelf),
+        generation.time if generation else "",
+    )
+
+
+def _stale(
+    shelf: Shelf, known: dict[date, Entry], entries: Mapping[tuple[str, str, str], dict[date, Entry]]
+) -> dict[date, str]:
+    """Which days were made of other inputs than stand there now? Known from the manifests alone."""
+    bars = entries.get(("bars", shelf.tf.name, shelf.symbol), {})
+    if shelf.dataset is DATASETS["features"]:
+        said = notes.read(shelf, notes.FEATURES)
+        if said is None:
+            return {}
+        back = fresh.days_back(int(said["reach"]), shelf.tf)
+        return {
+            day: _why_features(day, back, entry, bars, said)
+            for day, entry in known.items()
+            if entry.inputs != fresh.features_inputs(day, back, bars, list(said["columns"]))
+            or entry.code != said["code"]
+        }
+    if shelf.dataset is DATASETS["labels"]:
+        features = entries.get(("features", shelf.tf.name, shelf.symbol), {})
+        minutes = entries.get(("bars", "1m", shelf.symbol), {})
+        return {day: why for day, entry in known.items() if (why := _why_labels(day, entry, bars, minutes, features))}
+    return {}
+
+
+def _why_features(day: date, back: int, entry: Entry, bars: Mapping[date, Entry], said: Mapping) -> str:
+    if entry.code != said["code"]:
+        return "the features' rules changed"
+    absent = [
+        each
+        for i in range(back + 1)
+        if (each := day - timedelta(days=i)) not in bars and each >= min(bars, default=day)
+    ]
+    return f"P1 days of {day - timedelta(days=back)} … {day} changed" + (
+        f", {len(absent)} are absent" if absent else ""
+    )
+
+
+def _why_labels(
+    day: date,
+    entry: Entry,
+    bars: Mapping[date, Entry],
+    minutes: Mapping[date, Entry],
+    features: Mapping[date, Entry],
+) -> str:
+    keys = features.get(day)
+    if keys is None:
+        return "its P2 day is gone"
+    walked = fresh.walked(entry.source)
+    if walked is None:
+        return "its manifest does not say which P1 days it walked"
+    plain = fresh.labels_inputs(walked, keys.keys, {"bars": bars})
+    resolved = fresh.labels_inputs(walked, keys.keys, {"bars": bars, "bars 1m": minutes})
+    return "" if entry.inputs in (plain, resolved) else f"P1 days of {walked[0]} … {walked[1]}, or P2's rows, changed"

@@ -1,0 +1,6 @@
+-- Prices of zero or below.
+-- must: == 0
+SELECT symbol, ts, open, high, low, close
+FROM bars
+WHERE least(open, high, low, close) <= 0
+ORDER BY ts

@@ -1,0 +1,1 @@
+"""Small programs for developers: lock files, generated documents."""
