@@ -16,21 +16,16 @@ def joined(
     """What are count n, base c, offset r and standard deviation of two parts together? Their mean is c + r.
 
     Each part: n values, their shift c, s = sum of (x - c), q = sum of (x - c)^2; a part without values has
-    n = s = q = 0 and any finite c. All but n are NaN where neither has values. Chan, Golub and LeVeque (1979).
+    n = s = q = 0. Offset and deviation are NaN where neither has values. Chan, Golub and LeVeque (1979).
     """
     n = n_old + n_new
-    if n == 0:
-        return 0.0, math.nan, math.nan, math.nan
-    if n_old == 0:
-        c_old = c_new
-    if n_new == 0:
-        c_new = c_old
-    r_old = s_old / max(n_old, 1.0)
-    r_new = s_new / max(n_new, 1.0)
-    delta = (c_new - c_old) + (r_new - r_old)
-    share = n_new / n
+    per_value = 1.0 / n if n > 0.0 else math.nan
+    base = c_old if n_old > 0.0 else c_new
+    gap = c_new - base if n_new > 0.0 else 0.0
+    r_old, r_new = s_old / max(n_old, 1.0), s_new / max(n_new, 1.0)
+    delta, share = gap + (r_new - r_old), n_new * per_value
     m2 = max(q_old - s_old * r_old, 0.0) + max(q_new - s_new * r_new, 0.0) + delta * delta * (n_old * share)
-    return n, c_old, r_old + delta * share, math.sqrt(m2 / n)
+    return n, base, r_old + delta * share, math.sqrt(m2 * per_value)
 
 
 @kernel

@@ -7,6 +7,8 @@ import math
 import numpy as np
 
 from p2_features.kernels.compiled import kernel
+from p2_features.kernels.order import desk_for
+from p2_features.kernels.tails import COUNT, Tail, first_from, next_active, prepare, tail_for, walked
 
 
 @kernel
@@ -33,6 +35,127 @@ def clipped(x: float, low: float, high: float) -> float:
 
 
 @kernel
+def same_count(counts: np.ndarray, j: int, last: int) -> int:
+    """Up to which bar, `last` at most, does the window keep the number of values it has at bar j?"""
+    k = j
+    while k < last and counts[k + 1] == counts[j]:
+        k += 1
+    return k
+
+
+@kernel
+def tail_quantile(
+    tail: Tail, begin: int, end: int, window: int, p: float, least: int, counts: np.ndarray, uniform: bool,
+    out: np.ndarray,
+) -> None:  # fmt: skip
+    """What is quantile p of the window of each bar begin … end-1?
+
+    The tail must be prepared for these bars. counts: (bars,) int64, finite values in each window, or the first of them
+    alone where `uniform`. Writes out (bars,) in x's unit, NaN where counts < least. Between two changes of count or
+    candidates the quantile stands still.
+    """
+    places, ranks, ordered, active, bound = tail.places, tail.ranks, tail.ordered, tail.active, tail.bound[0]
+    size = tail.marks[COUNT]
+    arriving, leaving = first_from(places[:size], begin), 0
+    at, below, t = next_active(active, size, -1), 0, begin
+    while t < end:
+        last = min(min(places[arriving], places[leaving] + window), end - 1)
+        if not uniform:
+            last = begin + same_count(counts, t - begin, last - begin)
+        count, q = counts[0 if uniform else t - begin], math.nan
+        if count >= least:
+            k, share = quantile_place(count, p)
+            nth = k if tail.sign > 0 else max(count - 2 - k, 0)
+            at = walked(active, size, at, below, nth)
+            below = nth
+            after = next_active(active, size, at)
+            near = tail.sign * (ordered[at] if at < size else bound)
+            far = tail.sign * (ordered[after] if after < size else bound)
+            if k + 1 == count:
+                q = between(near, near, 0.0)
+            else:
+                q = between(near, far, share) if tail.sign > 0 else between(far, near, share)
+        out[t - begin : last + 1 - begin] = q
+        if places[arriving] == last:
+            active[ranks[arriving]] = True
+            below += ranks[arriving] < at
+            arriving += 1
+        if places[leaving] + window == last:
+            r = ranks[leaving]
+            active[r] = False
+            below -= r < at
+            if r == at:
+                at = next_active(active, size, at)
+            leaving += 1
+        t = last + 1
+
+
+@kernel
+def finite_between(x: np.ndarray, begin: int, end: int) -> int:
+    """How many of the bars begin … end-1 are finite?"""
+    count = 0
+    for t in range(begin, end):
+        count += abs(x[t]) < math.inf
+    return count
+
+
+@kernel
+def count_on(x: np.ndarray, begin: int, end: int, window: int, count: int, counts: np.ndarray) -> int:
+    """How many finite values has the window of each bar begin … end-1, the first of them having `count`?
+
+    Writes counts (bars,) int64 and returns the number for bar `end`.
+    """
+    for t in range(begin, end):
+        counts[t - begin] = count
+        count += abs(x[t]) < math.inf
+        if t >= window:
+            count -= abs(x[t - window]) < math.inf
+    return count
+
+
+@kernel
+def clip_bars(x: np.ndarray, lo: np.ndarray, hi: np.ndarray, w: np.ndarray) -> None:
+    """Write each bar, clipped by its own quantiles, to w; all (bars,)."""
+    for t in range(x.size):
+        w[t] = clipped(x[t], lo[t], hi[t])
+
+
+@kernel
+def bound_bars(
+    x: np.ndarray, window: int, low: float, high: float, least: int, lo: np.ndarray, hi: np.ndarray, w: np.ndarray
+) -> None:
+    """Write both quantiles of every bar to lo and hi (n,); or, where w is not empty, every clipped bar to w (n,).
+
+    Half a window of bars shares one sorting of the tails: more would leave too few values common to all their
+    windows. lo and hi need room for such a chunk only where w is wanted, and stay in cache.
+    """
+    chunk = chunk_length(window)
+    desk, room, counts = desk_for(window + chunk), np.empty(window + chunk), np.empty(chunk, np.int64)
+    tails = (tail_for(1.0, window + chunk), tail_for(-1.0, window + chunk))
+    ps, both = (low, high), (lo, hi)
+    needs = (quantile_place(window, low)[0] + 2, window - quantile_place(window, high)[0] + 1)
+    count = 0
+    for begin in range(0, x.size, chunk):
+        end = min(begin + chunk, x.size)
+        counts[0] = count
+        uniform = count == window and finite_between(x, begin, end) == end - begin
+        if not uniform:
+            count = count_on(x, begin, end, window, count, counts)
+        at = 0 if w.size > 0 else begin
+        for side in range(2):
+            prepare(tails[side], x, begin, end, window, needs[side], room, desk)
+            out = both[side][at : at + end - begin]
+            tail_quantile(tails[side], begin, end, window, ps[side], least, counts, uniform, out)
+        if w.size > 0:
+            clip_bars(x[begin:end], lo, hi, w[begin:end])
+
+
+@kernel
+def chunk_length(window: int) -> int:
+    """How many bars share one sorting of the tails?"""
+    return max(window // 2, 512)
+
+
 def past_quantiles(x: np.ndarray, window: int, low: float, high: float, least: int) -> tuple[np.ndarray, np.ndarray]:
     """Between which two quantiles lay the `window` bars before each bar?
 
@@ -42,36 +165,19 @@ def past_quantiles(x: np.ndarray, window: int, low: float, high: float, least: i
     """
     if window < 1:
         raise ValueError("past_quantiles: window must be 1 or more")
-    lo, hi = np.full(x.size, np.nan), np.full(x.size, np.nan)
-    ordered = np.empty(window)
-    count = 0
-    for t in range(x.size):
-        if count >= max(least, 1):
-            k, f = quantile_place(count, low)
-            lo[t] = between(ordered[k], ordered[min(k + 1, count - 1)], f)
-            k, f = quantile_place(count, high)
-            hi[t] = between(ordered[k], ordered[min(k + 1, count - 1)], f)
-        if t >= window and abs(x[t - window]) < math.inf:
-            at = np.searchsorted(ordered[:count], x[t - window])
-            ordered[at : count - 1] = ordered[at + 1 : count].copy()
-            count -= 1
-        if abs(x[t]) < math.inf:
-            at = np.searchsorted(ordered[:count], x[t])
-            ordered[at + 1 : count + 1] = ordered[at:count].copy()
-            ordered[at] = x[t]
-            count += 1
+    lo, hi = np.empty(x.size), np.empty(x.size)
+    bound_bars(x, window, float(low), float(high), max(least, 1), lo, hi, np.empty(0))
     return lo, hi
 
 
-@kernel
 def past_winsorized(x: np.ndarray, window: int, low: float, high: float, least: int) -> np.ndarray:
     """What is each bar, clipped to the quantiles of the `window` bars before it?
 
     x, window, low, high, least: as in past_quantiles. Returns w (n,) float64, min(max(x, lo), hi); NaN where x or the
     bounds are missing. Formula: FORMULAS, Winsorize.
     """
-    lo, hi = past_quantiles(x, window, low, high, least)
-    out = np.empty(x.size)
-    for t in range(x.size):
-        out[t] = clipped(x[t], lo[t], hi[t])
-    return out
+    if window < 1:
+        raise ValueError("past_winsorized: window must be 1 or more")
+    w, chunk = np.empty(x.size), chunk_length(window)
+    bound_bars(x, window, float(low), float(high), max(least, 1), np.empty(chunk), np.empty(chunk), w)
+    return w

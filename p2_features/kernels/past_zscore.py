@@ -3,12 +3,63 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from p2_features.kernels.compiled import kernel
-from p2_features.kernels.past_mean_std import joined, suffix_parts
+from p2_features.kernels.past_mean_std import joined
 from p2_features.kernels.past_quantiles import past_winsorized
+
+
+class Sums(NamedTuple):
+    """Shifted sums of a block: n values, s = sum of (w - c), q = sum of (w - c)^2, (W,) each; c, one value.
+
+    Of the values before each bar of the block, or of that bar and the ones after it.
+    """
+
+    n: np.ndarray
+    s: np.ndarray
+    q: np.ndarray
+    c: np.ndarray
+
+
+@kernel
+def sums_for(window: int) -> Sums:
+    """What are the sums of a block without values?"""
+    return Sums(np.zeros(window), np.zeros(window), np.zeros(window), np.zeros(1))
+
+
+@kernel
+def first_finite(x: np.ndarray) -> float:
+    """Which is the first finite value? 0 where there is none."""
+    for t in range(x.size):
+        if abs(x[t]) < math.inf:
+            return x[t]
+    return 0.0
+
+
+@kernel
+def sum_block(block: np.ndarray, before: Sums, after: Sums) -> None:
+    """Write the sums before each bar of the block, and those from each bar to its end, added from there backward.
+
+    One loop for both: two chains of additions take the time of one.
+    """
+    back = block[::-1]
+    c_up, c_down = first_finite(block), first_finite(back)
+    before.c[0], after.c[0] = c_up, c_down
+    n, s, q = before.n, before.s, before.q
+    n_back, s_back, q_back = after.n[::-1], after.s[::-1], after.q[::-1]
+    n_up, s_up, q_up = 0.0, 0.0, 0.0
+    n_down, s_down, q_down = 0.0, 0.0, 0.0
+    for i in range(block.size):
+        n[i], s[i], q[i] = n_up, s_up, q_up
+        up, down = abs(block[i]) < math.inf, abs(back[i]) < math.inf
+        d_up = block[i] - c_up if up else 0.0
+        d_down = back[i] - c_down if down else 0.0
+        n_up, s_up, q_up = n_up + up, s_up + d_up, q_up + d_up * d_up
+        n_down, s_down, q_down = n_down + down, s_down + d_down, q_down + d_down * d_down
+        n_back[i], s_back[i], q_back[i] = n_down, s_down, q_down
 
 
 @kernel
@@ -18,14 +69,38 @@ def zscore_from(w: float, count: float, base: float, offset: float, std: float, 
     0 where the past is flat; NaN where w is missing or the past has fewer than `least` values. Never by the rounded
     mean: where values differ in their last digits only, w - base is exact and w - (base + offset) is noise.
     """
-    if count < max(least, 1) or not abs(w) < math.inf:
-        return math.nan
-    if flat or std == 0.0:
-        return 0.0
-    return ((w - base) - offset) / std
+    z = ((w - base) - offset) / std if std > 0.0 and not flat else 0.0
+    return z if abs(w) < math.inf and count >= max(least, 1) else math.nan
 
 
 @kernel
+def score_block(block: np.ndarray, old: Sums, new: Sums, least: int, out: np.ndarray) -> None:
+    """Write the z-score of each bar of the block: old the sums from the same bar of the block before, new its own.
+
+    Equal values have sums of exact zeros, so std is 0 wherever the past is flat, and nothing needs to ask.
+    """
+    n_old, s_old, q_old, c_old = old.n, old.s, old.q, old.c[0]
+    n_new, s_new, q_new, c_new = new.n, new.s, new.q, new.c[0]
+    for i in range(block.size):
+        n, base, offset, std = joined(n_old[i], s_old[i], q_old[i], c_old, n_new[i], s_new[i], q_new[i], c_new)
+        out[i] = zscore_from(block[i], n, base, offset, std, False, least)
+
+
+@kernel
+def score(w: np.ndarray, first: int, window: int, least: int, out: np.ndarray) -> None:
+    """Write the z-scores of w to out, which may be w itself."""
+    block, scores = np.empty(window), np.empty(window)
+    old, spare, new = sums_for(window), sums_for(window), sums_for(window)
+    for start in range(-(first % window), w.size, window):
+        begin, end = max(start, 0), min(start + window, w.size)
+        block[:] = math.nan
+        block[begin - start : end - start] = w[begin:end]
+        sum_block(block, new, spare)
+        score_block(block, old, new, least, scores)
+        out[begin:end] = scores[begin - start : end - start]
+        old, spare = spare, old
+
+
 def past_zscore(w: np.ndarray, first: int, window: int, least: int) -> np.ndarray:
     """How many standard deviations is each bar from the mean of the `window` bars before it?
 
@@ -36,32 +111,10 @@ def past_zscore(w: np.ndarray, first: int, window: int, least: int) -> np.ndarra
     if window < 1:
         raise ValueError("past_zscore: window must be 1 or more")
     out = np.empty(w.size)
-    n, s, q = np.empty(window), np.empty(window), np.empty(window)
-    last = -1
-    turn = -window - 1
-    begin = -(first % window)
-    while begin < w.size:
-        c_old = suffix_parts(w, begin - window, begin, n, s, q)
-        c_new, n_new, s_new, q_new = 0.0, 0.0, 0.0, 0.0
-        for t in range(max(begin, 0), min(begin + window, w.size)):
-            i = t - begin
-            count, base, offset, std = joined(n[i], s[i], q[i], c_old, n_new, s_new, q_new, c_new)
-            out[t] = zscore_from(w[t], count, base, offset, std, turn < t - window, least)
-            if abs(w[t]) < math.inf:
-                if n_new == 0:
-                    c_new = w[t]
-                d = w[t] - c_new
-                n_new += 1.0
-                s_new += d
-                q_new += d * d
-                if last >= 0 and w[last] != w[t]:
-                    turn = last
-                last = t
-        begin += window
+    score(w, first, window, least, out)
     return out
 
 
-@kernel
 def past_winsorized_zscore(
     x: np.ndarray, first: int, window: int, low: float, high: float, least_quantile: int, least_mean: int
 ) -> np.ndarray:
@@ -71,4 +124,6 @@ def past_winsorized_zscore(
     float64: past_zscore (at least `least_mean` values) of past_winsorized (at least `least_quantile`); it looks 2W
     bars back. Formula: FORMULAS, Winsorize and z-score.
     """
-    return past_zscore(past_winsorized(x, window, low, high, least_quantile), first, window, least_mean)
+    w = past_winsorized(x, window, low, high, least_quantile)
+    score(w, first, window, least_mean, w)
+    return w
