@@ -16,6 +16,7 @@ from meta.errors import ChecksRed, PerplakeError, Usage
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from lake.days import Day
     from lake.layout import Shelf
 
 T = TypeVar("T")
@@ -26,22 +27,10 @@ SQL = settings.PROJECT / "meta" / "checks"
 SHOWN = 5  # offenders kept as examples
 
 
-@dataclass(frozen=True)
-class Bound:
-    """Where a value has to lie: a sign of SIGNS and a limit."""
-
-    sign: str
-    limit: float
-
-    @classmethod
-    def parse(cls, text: str) -> Bound:
-        """Which bound does `<= 0.05` mean?"""
-        sign, limit = text.split()
-        return cls(sign if sign in SIGNS else "", float(limit))
-
-    def holds(self, value: float) -> bool:
-        """Does this value lie there? NaN lies nowhere."""
-        return bool(SIGNS[self.sign](value, self.limit))
+def holds(bound: str, value: float) -> bool:
+    """Does a value lie within a bound such as `<= 0.05`? NaN lies nowhere."""
+    sign, limit = bound.split()
+    return bool(SIGNS[sign](value, float(limit)))
 
 
 @dataclass(frozen=True)
@@ -65,9 +54,9 @@ class Check:
     def _verdict(self, value: float | None) -> Verdict:
         if value is None:
             return "skipped"
-        if self.must and not Bound.parse(self.must).holds(value):
+        if self.must and not holds(self.must, value):
             return "FAIL"
-        if self.should and not Bound.parse(self.should).holds(value):
+        if self.should and not holds(self.should, value):
             return "warn"
         return "ok" if self.must or self.should else "info"
 
@@ -133,7 +122,9 @@ class Report:
 
     def lines(self) -> list[str]:
         """How is it told to people? A table."""
-        rows = [(f.check.name, f.check.written(f.value), f.check.limit(), f.verdict, f.note) for f in self.findings]
+        rows: list[tuple[str, ...]] = [
+            (f.check.name, f.check.written(f.value), f.check.limit(), f.verdict, f.note) for f in self.findings
+        ]
         rows.insert(0, ("check", "value", "limit", "verdict", ""))
         widths = [max(len(row[i]) for row in rows) for i in range(4)]
         told = ("  ".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True)) for row in rows)
@@ -183,7 +174,7 @@ def asked(dataset: str, tables: Mapping[str, pa.Table], **variables: int | str) 
 
 def _asked(connection: Any, query: Query) -> Finding:
     offenders = connection.sql(query.sql.strip().rstrip(";"))
-    count = offenders.aggregate("count(*)").fetchone()[0]
+    count = offenders.aggregate("count(*)").fetchall()[0][0]
     first = [_plain(row) for row in offenders.limit(SHOWN).to_arrow_table().to_pylist()] if count else []
     note = f"the first: {', '.join(f'{name} {value}' for name, value in first[0].items())}" if first else ""
     return query.check.found(count, note, first)
@@ -196,6 +187,17 @@ def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
         return value if not isinstance(value, float) or math.isfinite(value) else str(value)
 
     return {name: said(value) for name, value in row.items()}
+
+
+def keys(found: Sequence[Day], shelf: Shelf) -> list[Finding]:
+    """Are the keys of these days unique, ascending, on the grid, and each in its own day's folder?"""
+    import pyarrow as pa
+
+    tables = [day.table(["symbol", "ts"]) for day in found]
+    folders = [pa.array([day.day] * one.num_rows, pa.date32()) for day, one in zip(found, tables, strict=True)]
+    table = pa.concat_tables(one.append_column("day", folder) for one, folder in zip(tables, folders, strict=True))
+    numbered = table.append_column("row", pa.array(range(table.num_rows), pa.int64()))
+    return asked("keys", {"keys": numbered}, tf_ms=shelf.tf.ms, symbol=shelf.symbol)
 
 
 def each(

@@ -16,6 +16,7 @@ from meta.datasets import DATASETS
 from meta.errors import PerplakeError, Refused, Usage
 from meta.symbols import symbol as checked_symbol
 from meta.timeframes import timeframe
+from p1_ingest.qa_cli import qa
 
 
 @click.group(cls=cli.Commands)
@@ -220,3 +221,6 @@ def serve_sim(port: int) -> None:
     from p1_ingest.sim.server import serve
 
     serve(port, announce=lambda line: click.echo(line))
+
+
+commands.add_command(qa)

@@ -1,0 +1,234 @@
+"""Are the bars whole, possible and complete enough to build on?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lake import checks, days, frames, notes, settings
+from lake.checks import Check, Finding, Report
+from lake.cli import Span
+from lake.frames import first_position
+from lake.layout import Shelf
+from lake.roots import source_name
+from meta.columns import BAR_COLUMNS, PRICES
+from meta.errors import NotReady
+from meta.timeframes import MINUTE, day_of, days_between, utc
+from p1_ingest.bars import ABSENT, SCHEMA
+
+CARRIED = ("funding_now", "oi_now")  # the columns P2 fills over short gaps
+CARRIED_MOST = 3  # bars
+PUBLISHED_WITHIN = 2  # days an archive may take to publish one
+
+NAN = Check("nan", "prices that are null or NaN", "== 0")
+GAPS = Check("gap_ratio", "bars that are not there, of those expected", "< 0.005", "== 0", "ratio")
+WAITING = Check("days_waiting", "settled days the archive may not have published yet", should="== 0")
+NOT_OFFERED = Check("days_in_part", "days the source answered without some of its series", should="== 0")
+IMPUTED = {
+    name: Check(f"imputed.{name}", f"bars whose {name} P2 would carry over from a few before", "<= 0.05", form="ratio")
+    for name in CARRIED
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which days are judged, which of them may be read (None: all), and by which clock (UTC ms)."""
+
+    span: Span
+    picked: tuple[date, ...] | None
+    now: int
+    default_days: int
+
+
+def judged(bars: Shelf, asked: Asked) -> Report:
+    """What do P1's checks find in one symbol's bars? Raises NotReady where there are none in the range, Tampered."""
+    known = days.committed(bars)
+    wanted, waiting = _wanted(bars, known, asked)
+    readable = [day for day in known if asked.picked is None or day in asked.picked]
+    inside = [day for day in readable if wanted and wanted[0] <= day <= wanted[-1]]
+    if not inside:
+        raise NotReady(_nothing(bars, wanted, list(known)))
+    back = -(-CARRIED_MOST // bars.tf.per_day)
+    before = [day for day in readable if wanted[0] - timedelta(days=back) <= day < wanted[0]]
+    read = [day for day in frames.read_all(bars, [*before, *inside]) if day is not None]
+    found = [day for day in read if day.day >= wanted[0]]
+    return _report(bars, wanted, waiting, found, read)
+
+
+def _wanted(bars: Shelf, known: Mapping[date, object], asked: Asked) -> tuple[list[date], list[date]]:
+    """Which days should be there, and which later ones may not be published yet?"""
+    span = asked.span
+    if asked.picked and not (span.start and span.end):
+        last = span.end or asked.picked[-1]
+        first = span.start or (last - timedelta(days=span.days - 1) if span.days else asked.picked[0])
+        return days_between(first, last), []
+    source = _source(bars, list(known))
+    last = min(span.end or date.max, last_settled(source, asked.now))
+    first = span.start or last - timedelta(days=(span.days or asked.default_days) - 1)
+    every = days_between(first, last) if first <= last else []
+    oldest = day_of(asked.now) - timedelta(days=PUBLISHED_WITHIN)
+    late = source == "binance" and bool(known)
+    waiting = [day for day in every if late and day > max(known) and day >= oldest]
+    return every[: len(every) - len(waiting)], waiting
+
+
+def _source(bars: Shelf, known: Sequence[date]) -> str:
+    entry = days.entry(bars, known[-1]) if known else None
+    return source_name(entry.source) if entry else ""
+
+
+def last_settled(source: str, now: int) -> date:
+    """Which is the newest day this source has settled by now (UTC ms), by the lag in conf/sources.yaml?"""
+    section = settings.read_yaml(settings.conf_path("sources.yaml")).get(source, {})
+    return day_of(now - int(section.get("settle_lag_minutes", 0)) * MINUTE) - timedelta(days=1)
+
+
+def _nothing(bars: Shelf, wanted: Sequence[date], known: Sequence[date]) -> str:
+    if not known:
+        how = f"python -m p1_ingest ingest --symbol {bars.symbol} --tf {bars.tf}"
+        return f"{bars} has no committed day in {settings.shown(bars.root)}; run `{how}`"
+    meant = f"{wanted[0]} … {wanted[-1]}" if wanted else "that range"
+    return f"{bars} holds {known[0]} … {known[-1]}, and no day of {meant}; give --start and --end, or ingest it"
+
+
+def _report(
+    bars: Shelf, wanted: Sequence[date], waiting: Sequence[date], found: Sequence[days.Day], read: Sequence[days.Day]
+) -> Report:
+    table = _of_schema(frames.table(found))
+    sources = sorted({day.entry.source.split(":")[0] for day in found})
+    expected = len(wanted) * bars.tf.per_day
+    title = f"{bars} {wanted[0]} … {wanted[-1]}: {len(wanted)} days, {', '.join(sources)}"
+    facts: dict[str, object] = {"tf": bars.tf.name, "days": len(wanted), "expected_bars": expected}
+    facts |= {
+        "synthetic": any("SYNTHETIC" in name for name in sources),
+        "start": str(wanted[0]),
+        "end": str(wanted[-1]),
+        "bars": table.num_rows,
+        "source": ", ".join(sources),
+    }
+    offered, left_out = _offered(bars, table)
+    report = Report(bars.symbol, title, facts | {"not_offered": left_out})
+    report.findings = [*_days(bars, wanted, waiting, found), _gaps(bars, wanted, table), *checks.keys(found, bars)]
+    report.findings += checks.asked("bars", {"bars": table})
+    report.findings += [*_missing(offered, found, table), *_imputed(bars, wanted, read, offered)]
+    return report
+
+
+def _of_schema(table: pa.Table | None) -> pa.Table:
+    """The same bars with every column of P1: one that no part has is missing throughout."""
+    assert table is not None
+    columns = [
+        table.column(f.name).cast(f.type) if f.name in table.column_names else pa.nulls(table.num_rows, f.type)
+        for f in SCHEMA
+    ]
+    return pa.table(columns, schema=SCHEMA)
+
+
+def _offered(bars: Shelf, table: pa.Table) -> tuple[list[str], dict[str, str]]:
+    """Which columns beside the prices does the source offer, and why not the others? By its note, else by values."""
+    said = notes.read(bars, notes.OFFERED)
+    others = [name for name in BAR_COLUMNS if name not in ("symbol", "ts", *PRICES)]
+    if said is None:
+        found = {name: table.column(name).null_count < table.num_rows or "holds no value" for name in others}
+    else:
+        found = {name: said["columns"].get(name, "the source does not name it") for name in others}
+    return [name for name in others if found[name] is True], {
+        n: str(why) for n, why in found.items() if why is not True
+    }
+
+
+def _days(bars: Shelf, wanted: Sequence[date], waiting: Sequence[date], found: Sequence[days.Day]) -> list[Finding]:
+    there = {day.day for day in found}
+    lacking = [day for day in wanted if day not in there]
+    note = f"{lacking[0]} is the first not there; {days.how_to_make(bars, lacking[0], lacking[-1])}" if lacking else ""
+    told = [Check("days", "committed days, each whole", f"== {len(wanted)}").found(len(there), note)]
+    if waiting:
+        told.append(WAITING.found(len(waiting), f"from {waiting[0]} on; run ingest again later"))
+    cut = [day for day in found if ABSENT in day.entry.source]
+    if cut:
+        told.append(
+            NOT_OFFERED.found(len(cut), f"the first: {cut[0].day}, without {cut[0].entry.source.split(ABSENT)[1]}")
+        )
+    return told
+
+
+def _gaps(bars: Shelf, wanted: Sequence[date], table: pa.Table) -> Finding:
+    first, n = first_position(wanted[0], bars.tf), len(wanted) * bars.tf.per_day
+    at = table.column("ts").cast(pa.int64()).to_numpy() // bars.tf.ms - first
+    absent = np.ones(n, bool)
+    absent[at[(at >= 0) & (at < n)]] = False
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], absent.view(np.int8), [0]))))
+    begins, ends = edges[::2], edges[1::2]
+    note = ""
+    if len(begins):
+        i = int(np.argmax(ends - begins))
+        longest = f"the longest {ends[i] - begins[i]} bars from {utc(int(first + begins[i]) * bars.tf.ms)}"
+        note = f"{int(absent.sum()):,} of {n:,} bars in {len(begins)} gaps, {longest}"
+    return GAPS.found(float(absent.mean()), note)
+
+
+def _missing(offered: Sequence[str], found: Sequence[days.Day], table: pa.Table) -> list[Finding]:
+    """Prices never lack a value; every other offered column within its own limit. NaN and null are the same thing."""
+    lacking = {name: _says_nothing(table.column(name)) for name in (*PRICES, *offered)}
+    worst = [name for name in PRICES if lacking[name].any()]
+    total = sum(int(lacking[name].sum()) for name in PRICES)
+    told = [NAN.found(total, f"in {', '.join(worst)}" if worst else "")]
+    for name in offered:
+        check = Check(f"missing.{name}", f"bars without {name}", f"<= {BAR_COLUMNS[name].limit}", form="ratio")
+        counted = _answered(found, lacking[name])
+        told.append(check.found(float(lacking[name][counted].mean()) if counted.any() else None))
+    return told
+
+
+def _says_nothing(column: pa.ChunkedArray) -> np.ndarray:
+    """At which rows does a column hold no value? (n,) bool."""
+    if pa.types.is_floating(column.type):
+        return ~np.isfinite(column.to_numpy())
+    return pc.is_null(column).to_numpy()
+
+
+def _answered(found: Sequence[days.Day], lacking: np.ndarray) -> np.ndarray:
+    """Which rows had to have a value? Not those of a day that holds none and says a series was not offered."""
+    counted = np.ones(len(lacking), bool)
+    start = 0
+    for day in found:
+        at = slice(start, start + day.entry.rows)
+        if ABSENT in day.entry.source and lacking[at].all():
+            counted[at] = False
+        start = at.stop
+    return counted
+
+
+def would_carry(x: np.ndarray, most: int = CARRIED_MOST) -> np.ndarray:
+    """Where would P2 carry the last known value over?
+
+    x : (n,) float64 on the grid, NaN or infinite is missing. Returns (n,) bool: missing, and the last known value is at
+    most `most` bars old. Formula: FORMULAS, Imputation.
+    """
+    known = np.isfinite(x)
+    at = np.arange(len(x))
+    last = np.maximum.accumulate(np.where(known, at, -most - 1))
+    return ~known & (at - last <= most)
+
+
+def _imputed(bars: Shelf, wanted: Sequence[date], read: Sequence[days.Day], offered: Sequence[str]) -> list[Finding]:
+    """Which share of the bars would P2 give a carried value? Bars just before the range are looked back to."""
+    table = _of_schema(frames.table(read))
+    ts = table.column("ts").cast(pa.int64()).to_numpy()
+    at = ts // bars.tf.ms - ts.min() // bars.tf.ms
+    judged_rows = ts // bars.tf.ms >= first_position(wanted[0], bars.tf)
+    told = []
+    for name, check in IMPUTED.items():
+        if name not in offered:
+            told.append(check.found(None, "the source does not offer it"))
+            continue
+        grid = np.full(int(at.max()) + 1, np.nan)
+        grid[at] = table.column(name).to_numpy()
+        carried = would_carry(grid)[at[judged_rows]]
+        told.append(check.found(float(carried.mean()), f"{int(carried.sum()):,} bars" if carried.any() else ""))
+    return told
