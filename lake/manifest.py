@@ -85,4 +85,6 @@ def _entry(line: str) -> Entry:
         raise ValueError("no instant under min_ts or max_ts")
     if "/" in entry.file or entry.bytes < 0 or entry.rows < 0:
         raise ValueError("a row no day can have")
+    if any((entry.rows == 0) != (instant == "") for instant in (entry.min_ts, entry.max_ts)):
+        raise ValueError("a row no day can have")
     return entry

@@ -29,10 +29,14 @@ def schema_digest(schema: pa.Schema) -> str:
 
 
 def encoded(table: pa.Table) -> bytes:
-    """How is this table written? ZSTD 3, dictionary, page checksums; no clock, no randomness, no metadata."""
+    """How is this table written? ZSTD 3, dictionary, page checksums; no clock, no randomness, no metadata.
+
+    Every column may hold nulls, whatever the table's schema promises of today's values.
+    """
+    bare = pa.schema([pa.field(field.name, field.type) for field in table.schema])
     sink = pa.BufferOutputStream()
     pq.write_table(
-        table.replace_schema_metadata(None),
+        pa.Table.from_arrays(table.columns, schema=bare),
         sink,
         compression="zstd",
         compression_level=3,
