@@ -104,10 +104,18 @@ def test_every_coin_has_sound_bars(name):
     assert (cut["liq_long"] + cut["liq_short"] <= cut["volume"]).all()
 
 
+def test_no_two_days_and_no_two_coins_are_alike():
+    day = START // DAY
+    tapes = [minutes(name, d).prices["perp"][3] for name, d in (("BTC", day), ("BTC", day + 1), ("ETH", day))]
+    moves = [np.diff(np.log(tape)) for tape in tapes]
+    assert abs(np.corrcoef(moves[0], moves[1])[0, 1]) < 0.15
+    assert abs(np.corrcoef(moves[0], moves[2])[0, 1]) < 0.15
+
+
 def test_midnight_is_no_seam():
     day = START // DAY
-    for name in ("BTC", "PEPE"):
-        for d in range(day, day + 40):
+    for name in ("BTC", "PEPE", "DUSK"):
+        for d in range(day, day + (60 if name == "DUSK" else 20)):
             before, after = minutes(name, d), minutes(name, d + 1)
             assert abs(after.prices["perp"][0, 0] - before.prices["perp"][3, -1]) <= 1
             for path in ("oi", "oi_pair", "funding_oi", "funding_vol"):
@@ -179,6 +187,10 @@ def test_the_forming_bar_grows_into_the_closed_one():
         assert cut["perp"][0, 0] == closed["perp"][0, 0]
         volumes.append(int(cut["volume"][0]))
     assert volumes[0] == 0 and volumes == sorted(volumes) and volumes[-1] <= closed["volume"][0]
+    opens = minutes("BTC", START // DAY).prices["perp"][0]
+    for k in range(5):
+        _, row = market.forming("BTC", FIVE, START + k * MINUTE, COLUMNS)
+        assert row["perp"][3, 0] == opens[k]  # nothing of the minute that only begins
     _, last = market.forming("BTC", FIVE, START + FIVE - 1, COLUMNS)
     assert last["volume"][0] > 0.99 * closed["volume"][0]
 

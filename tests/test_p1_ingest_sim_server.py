@@ -131,6 +131,7 @@ def test_which_rows_stay_of_too_many_is_a_switch(open_venue):
     assert caller.ask(PRICE, limit=10, **yesterday())[-1]["time"] == TODAY - FIVE
     caller.venue.quirks = replace(CALM, keeps="oldest")
     assert caller.ask(PRICE, limit=10, **yesterday())[0]["time"] == TODAY - DAY
+    assert caller.ask(PRICE, limit=1)[0]["time"] == NOW // FIVE * FIVE  # without a start it is always the newest
 
 
 def test_nothing_in_the_window_is_an_empty_success(open_venue):
@@ -221,7 +222,9 @@ def test_small_prices_are_written_out(open_venue):
     rows = open_venue().ask("/api/spot/price/history", "PEPE", **yesterday())
     perp = open_venue().ask(PRICE, "PEPE", **yesterday())
     assert float(rows[0]["close"]) * 1000 == pytest.approx(float(perp[0]["close"]), rel=0.01)
-    assert not any("e" in row["close"] for row in perp)
+    assert not any("e" in row["close"] for row in perp) and 0 < rows[0]["close"] < 1e-4
+    path = "/api/spot/price/history"
+    assert "e-" not in open_venue().get(path, **asked(path, "PEPE"), **yesterday()).text
 
 
 # Refusals
@@ -364,6 +367,20 @@ def test_a_just_closed_bar_changes_on_a_later_call_and_then_is_final(open_venue)
     assert all(changed[path] > 0 for path in (PRICE, OI, OI_FUNDING, VOL_FUNDING, SPOT_TAKERS, LIQUIDATIONS))
 
 
+def test_a_calm_venue_says_at_once_what_it_will_always_say(open_venue):
+    caller = open_venue()
+    first = {path: caller.ask(path, start_time=NOW - HOUR, end_time=NOW - FIVE) for path in HISTORY}
+    caller.now += 9 * DAY
+    assert first == {path: caller.ask(path, start_time=NOW - HOUR, end_time=NOW - FIVE) for path in HISTORY}
+
+
+def test_the_forming_bar_is_not_restated_on_top(open_venue):
+    caller = open_venue(replace(CALM, restated=1.0, restated_deep=1.0))
+    last = {path: caller.ask(path, limit=1) for path in HISTORY}
+    caller.venue.quirks = CALM
+    assert last == {path: caller.ask(path, limit=1) for path in HISTORY}
+
+
 def test_restated_bars_are_still_sound(open_venue):
     caller = open_venue(replace(HEALTHY, restated_deep=1.0, server_errors=0.0))
     caller.now = TODAY
@@ -444,7 +461,7 @@ def test_single_bars_are_missing_in_states_alone(open_venue):
 
 def test_80_days_of_the_healthy_profile_pass_the_quality_bars(open_venue):
     caller = open_venue(replace(HEALTHY, server_errors=0.0))
-    for coin in ("BTC", "ETH", "SOL"):
+    for coin in ("BTC", "SOL"):
         for path in (PRICE, OI, OI_FUNDING, TAKER, SPOT_TAKERS, LIQUIDATIONS):
             opens = set()
             for start in range(TODAY - 80 * DAY, TODAY, 3 * DAY):
