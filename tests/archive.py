@@ -38,11 +38,13 @@ FOLDERS = {
 }
 
 
+@functools.lru_cache(1 << 17)
 def noise(*key: object) -> float:
     """A number in [0, 1) that depends on `key` alone."""
     return int.from_bytes(hashlib.blake2b(repr(key).encode(), digest_size=6).digest(), "big") / 2**48
 
 
+@functools.lru_cache(1 << 17)
 def price(symbol: str, ms: int) -> float:
     """The made-up market's price at an instant; five minutes move it by some 20 basis points."""
     level = 100 * (1 + len(symbol))

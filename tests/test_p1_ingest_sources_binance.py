@@ -15,14 +15,14 @@ from meta.columns import BAR_COLUMNS
 from meta.errors import BadPayload, NotReady, Retryable, Usage, VenueRefused
 from meta.timeframes import TIMEFRAMES, days_between, timeframe
 from p1_ingest.sources.base import Answer, Reply, Request, merged
-from p1_ingest.sources.binance import Binance, BinanceConf, Route, SpotPair, binance_conf
+from p1_ingest.sources.binance import Binance, BinanceConf, Hosts, Route, SpotPair, binance_conf
 from tests.archive import Archive, digest_line, price, served, url_path
 
 TF = timeframe("5m")
 NOW = 1_740_900_000_000  # 2025-03-02 07:20
 FEBRUARY = days_between(date(2025, 2, 1), date(2025, 2, 28))
 CONF = BinanceConf(
-    hosts={"binance_vision": "https://archive.example"},
+    hosts=Hosts("https://archive.example", "https://fapi.example", "https://spot.example"),
     spot={"1000PEPEUSDT": SpotPair("PEPEUSDT", 1000), "DEFIUSDT": None},
 )
 
@@ -168,12 +168,32 @@ def test_what_one_cadence_lacks_is_asked_of_the_other_once() -> None:
     daily = asked("klines", [day])[0]
     month = source.instead(daily, [day])
     assert [request.path[-11:-4] for request in month] == ["2025-02"]
-    assert source.instead(month[0], [day]) == []
     whole = asked("klines", FEBRUARY)[0]
     days = source.instead(whole, FEBRUARY[3:5])
     assert [request.days for request in days] == [(FEBRUARY[3],), (FEBRUARY[4],)]
-    assert source.instead(days[0], [FEBRUARY[3]]) == []
-    assert source.instead(asked("klines", [date(2025, 3, 1)])[0], [date(2025, 3, 1)]) == []
+    assert [request.route for request in days] == ["archive-daily second"] * 2
+
+
+def test_what_the_archive_lacks_is_asked_of_rest_while_it_is_young_and_nothing_after_that() -> None:
+    source, day, old = binance(), date(2025, 3, 1), date(2024, 11, 2)
+    for series in ("klines", "spot", "mark", "metrics"):
+        tail = source.instead(asked(series, [day])[0], [day])
+        assert {request.route for request in tail} == {"rest-tail"}
+        assert [source.instead(request, [day]) for request in tail] == [[]] * len(tail)
+        assert binance("daily").instead(asked(series, [day])[0], [day]) == []
+    month = source.instead(asked("klines", [old])[0], [old])
+    assert [request.route for request in month] == ["archive-monthly second"]
+    assert source.instead(month[0], [old]) == []
+    assert source.instead(asked("metrics", [old])[0], [old]) == []
+
+
+def test_settlements_of_the_month_under_way_are_asked_of_rest_at_once() -> None:
+    routes = [(request.route, request.days) for request in asked("funding", [date(2025, 3, 1), date(2025, 3, 2)])]
+    assert routes == [
+        ("archive-monthly", (date(2025, 3, 1),)),
+        ("rest-tail", (date(2025, 3, 1), date(2025, 3, 2))),
+    ]
+    assert [request.route for request in asked("funding", [date(2025, 3, 2)], "daily")] == ["archive-monthly"]
 
 
 @pytest.mark.parametrize(
@@ -261,6 +281,14 @@ def fetcher(base: str) -> Callable[[str], tuple[int, bytes]]:
                 return error.code, error.read()
 
     return fetch
+
+
+def test_a_month_that_knows_the_settlement_it_began_with_does_without_the_month_before() -> None:
+    day, source = date(2025, 3, 1), binance()
+    before = asked("funding", [day])[0]
+    for hours, spared in ((0, [day]), (-8, [day]), (-9, []), (8, [])):
+        settled = {"funding": [Answer("funding", np.array([before.end + hours * 3_600_000 + 2]), {})]}
+        assert source.spared(before, settled, [day]) == spared
 
 
 def test_the_shipped_configuration_knows_the_known_pairs() -> None:

@@ -1,4 +1,4 @@
-"""Binance: the keyless archive for depth."""
+"""Binance: its keyless archive for depth, REST for what the archive does not have yet."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from datetime import date, timedelta
 from typing import Literal
 
 from lake.settings import Conf, conf_path, convert, read_yaml, variable
-from meta.errors import BadPayload, NotReady, Retryable, Usage, VenueRefused
-from meta.timeframes import DAY, MINUTE, Timeframe, day_start, timeframe
-from p1_ingest.budget import Pool
+from meta.errors import Usage
+from meta.timeframes import DAY, HOUR, MINUTE, Timeframe, day_start, timeframe
 from p1_ingest.sources import binance_archive as archive
 from p1_ingest.sources import binance_files as files
 from p1_ingest.sources import binance_labels as labels
+from p1_ingest.sources import binance_rest as rest
 from p1_ingest.sources.base import Answer, Gate, Host, Reply, Request, Series, Source
+from p1_ingest.sources.binance_verdicts import judged
 
-Route = Literal["auto", "daily", "monthly"]
-URLS = {"binance_vision": "BINANCE_VISION_URL"}
+Route = Literal["auto", "daily", "monthly", "rest"]
+URLS = {archive.HOST: "BINANCE_VISION_URL", rest.FUTURES: "BINANCE_FAPI_URL", rest.SPOT: "BINANCE_SPOT_URL"}
 
 BARS = ("open", "high", "low", "close", "volume", "quote_volume", "trades")
 TAKERS = ("perp_taker_buy", "perp_taker_sell", "perp_taker_buy_base")
@@ -31,11 +32,6 @@ OFFERED = (
     Series("index", ("index_price",)),
     Series("premium", ("premium",)),
 )
-REFUSALS = {
-    403: "its firewall; wait, and ask with fewer workers",
-    418: "banned for a while after too many requests; wait before asking again",
-    451: "not served to this region",
-}
 
 
 class SpotPair(Conf, frozen=True, forbid_unknown_fields=True):
@@ -48,10 +44,18 @@ class SpotPair(Conf, frozen=True, forbid_unknown_fields=True):
     scale: int = 1
 
 
+class Hosts(Conf, frozen=True, forbid_unknown_fields=True):
+    """Where Binance is asked."""
+
+    binance_vision: str = "https://data.binance.vision"
+    binance_fapi: str = "https://fapi.binance.com"
+    binance_spot: str = "https://data-api.binance.vision"
+
+
 class BinanceConf(Conf, frozen=True, forbid_unknown_fields=True):
     """The binance section of conf/sources.yaml."""
 
-    hosts: dict[str, str]
+    hosts: Hosts = Hosts()
     route: Route = "auto"
     settle_lag_minutes: int = 60
     spot: dict[str, SpotPair | None] = {}
@@ -73,11 +77,10 @@ class Binance(Source):
 
     name = "binance"
     synthetic = False
-    pools: dict[str, Pool] = {}
+    pools = rest.POOLS
 
     def __init__(self, conf: BinanceConf, *, route: Route | None = None, clock: Callable[[], int] = wall_clock) -> None:
-        self.hosts = {name: Host(variable(URLS[name]) or url) for name, url in conf.hosts.items() if name in URLS}
-        self.pools = {}
+        self.hosts = {name: Host(variable(env) or getattr(conf.hosts, name)) for name, env in URLS.items()}
         self.settle_lag_ms = conf.settle_lag_minutes * MINUTE
         self._route = route or conf.route
         self._spot = conf.spot
@@ -106,16 +109,18 @@ class Binance(Source):
         return Gate()
 
     def ask(self, series: Series, symbol: str, tf: Timeframe, days: Sequence[date]) -> list[Request]:
-        """Which files answer this series for these (ascending) days?
+        """Which files, or pages where REST is chosen, answer this series for these (ascending) days?
 
         A day of metrics needs the next day's file too, where its 24:00 row may stand; the first day of a month needs
         the settlements of the month before. Such a file lists each day it serves.
         """
         pair = self._pair(series.name, symbol)
+        if self._route == "rest":
+            return rest.asked(series.name, symbol, pair, tf, days)
         if series.name == "metrics":
             return self._metrics_files(symbol, tf, days)
         if series.name == "funding":
-            return self._funding_files(symbol, tf, days)
+            return self._funding_asked(symbol, tf, days)
         found = []
         for month, asked in archive.by_month(days).items():
             if self._by_month(month, asked):
@@ -138,56 +143,53 @@ class Binance(Source):
 
     def judge(self, request: Request, reply: Reply) -> None:
         """Is this reply an answer? Raises Retryable, VenueRefused, NotReady (404) or BadPayload if not."""
-        what = f"binance {archive.file_of(request.path)}"
-        if reply.status in (403, 418, 451):
-            raise VenueRefused(f"{what}: refused with {reply.status} ({REFUSALS[reply.status]})")
-        if reply.status in (408, 425, 429) or reply.status >= 500:
-            raise Retryable(f"{what}: answered {reply.status}")
-        if reply.status == 404:
-            raise NotReady(f"{what} is not published at {self.hosts[request.host].url}")
-        if reply.status != 200:
-            raise BadPayload(f"{what}: answered {reply.status}; check {URLS[request.host]}")
-        start = reply.body[:512].lstrip()[:15].lower()
-        if start.startswith((b"<!doctype", b"<html", b"<?xml")):
-            raise BadPayload(
-                f"{what}: a page came instead of the file; check {URLS[request.host]} and what stands between"
-            )
-        if request.expects == "zip" and not reply.body.startswith(b"PK"):
-            raise BadPayload(f"{what}: no zip came; fetch it again")
+        judged(request, reply, URLS[request.host])
 
     def read(self, request: Request, body: bytes) -> Answer:
-        """What does this file say? Raises BadPayload."""
+        """What does this file or page say? Raises BadPayload."""
+        if request.expects == "json":
+            return rest.read(request, body)
         text = archive.unzipped(body, archive.file_of(request.path))
         reader = {"metrics": files.metrics, "funding": files.settlements}.get(request.series, files.bars)
         return reader(text, request)
 
     def instead(self, request: Request, days: Sequence[date]) -> list[Request]:
-        """What else can be asked for the days this file lacked? The other cadence, once; often nothing."""
-        if not days or request.series in ("funding", "metrics"):
-            return []
+        """What else can be asked for the days this file lacked? The other cadence, once; then REST, for young days."""
         tf, pair = timeframe(request.tf), self._pair(request.series, request.symbol)
-        second = (request.series, request.symbol, pair, tf)
-        if request.route == archive.MONTHLY:
-            return [archive.day_file(*second, day, [day], archive.DAILY + archive.SECOND) for day in days]
-        if request.route == archive.DAILY:
-            months = archive.by_month(days).items()
-            route = archive.MONTHLY + archive.SECOND
-            return [archive.month_file(*second, m, asked, route) for m, asked in months if self._is_over(m)]
-        return []
+        what, months = (request.series, request.symbol, pair, tf), archive.by_month(days).items()
+        if request.series not in ("funding", "metrics"):
+            if request.route == archive.MONTHLY:
+                return [archive.day_file(*what, day, [day], archive.DAILY + archive.SECOND) for day in days]
+            over = [(month, asked) for month, asked in months if self._is_over(month)]
+            if request.route == archive.DAILY and over:
+                route = archive.MONTHLY + archive.SECOND
+                return [archive.month_file(*what, month, asked, route) for month, asked in over]
+        if self._route != "auto" or request.expects != "zip":
+            return []
+        return rest.asked(*what, rest.within_tail(request.series, days, self._clock()), rest.TAIL)
 
     def settle(self, answers: dict[str, list[Answer]], tf: Timeframe) -> dict[str, list[Answer]]:
-        """What do the answers mean once seen together? Each metrics file by the convention its implied price shows."""
-        return answers | {"metrics": labels.settle(answers.get("metrics", []), answers.get("klines", []), tf)}
+        """What do the answers mean once seen together?
+
+        Metrics by the convention that their implied prices show; of a settlement both routes brought, the archive's.
+        """
+        metrics = labels.settle(answers.get("metrics", []), answers.get("klines", []), tf)
+        return answers | {"metrics": metrics, "funding": rest.without_repeats(answers.get("funding", []))}
 
     def spared(self, request: Request, settled: dict[str, list[Answer]], days: Sequence[date]) -> list[date]:
         """Which of these days do without this request's answer, now that the others are settled?
 
-        A day of metrics whose 24:00 row stood in its own file does not need the next day's.
+        A day of metrics whose 24:00 row stood in its own file does not need the next day's; the first day of a month
+        that knows the settlement it began with does not need the month before.
         """
-        if request.series != "metrics":
+        if request.series == "metrics":
+            edge, early, late, mine = request.start, 0, 0, DAY
+        elif request.series == "funding":
+            edge, early, late, mine = request.end, 8 * HOUR, MINUTE, 0
+        else:
             return []
-        told = any((answer.at == request.start).any() for answer in settled.get("metrics", []))
-        return [day for day in days if told and day_start(day) + DAY == request.start]
+        told = any(((a.at >= edge - early) & (a.at <= edge + late)).any() for a in settled.get(request.series, []))
+        return [day for day in days if told and day_start(day) + mine == edge]
 
     def _metrics_files(self, symbol: str, tf: Timeframe, days: Sequence[date]) -> list[Request]:
         one, asked = timedelta(days=1), set(days)
@@ -197,12 +199,18 @@ class Binance(Source):
             for day in files_of
         ]
 
-    def _funding_files(self, symbol: str, tf: Timeframe, days: Sequence[date]) -> list[Request]:
+    def _funding_asked(self, symbol: str, tf: Timeframe, days: Sequence[date]) -> list[Request]:
         needs: dict[date, list[date]] = {}
         for day in days:
             for month in {(day - timedelta(days=1)).replace(day=1), day.replace(day=1)}:
                 needs.setdefault(month, []).append(day)
-        return [archive.month_file("funding", symbol, symbol, tf, month, needs[month]) for month in sorted(needs)]
+        found = []
+        for month in sorted(needs):
+            if self._route == "auto" and not self._is_over(month):
+                found += rest.asked("funding", symbol, symbol, tf, needs[month], rest.TAIL)
+            else:
+                found.append(archive.month_file("funding", symbol, symbol, tf, month, needs[month]))
+        return found
 
     def _by_month(self, month: date, asked: Sequence[date]) -> bool:
         whole = len(asked) == (archive.next_month(month) - month).days

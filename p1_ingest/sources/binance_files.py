@@ -10,10 +10,9 @@ import pyarrow as pa
 from pyarrow import csv
 
 from meta.errors import BadPayload
-from meta.timeframes import timeframe
 from p1_ingest.sources.base import Answer, Request
 from p1_ingest.sources.binance_archive import file_of
-from p1_ingest.sources.binance_rows import answer_of, bar_answer, milliseconds, needed
+from p1_ingest.sources.binance_rows import AS_PUBLISHED, answer_of, bar_answer, milliseconds, needed, unsaid
 
 HEADS = ("open_time", "calc_time", "create_time", "timestamp", "agg_trade_id")
 NUMBER = re.compile(rb'"?-?\d+(\.\d+)?"?')
@@ -31,7 +30,6 @@ METRICS = {
     "count_long_short_ratio": "ls_global",
     "sum_taker_long_short_vol_ratio": "ls_taker",
 }  # fmt: skip
-AS_PUBLISHED = "labels as published"  # the note of a metrics file whose label convention is not settled yet
 
 
 def bars(text: bytes, request: Request) -> Answer:
@@ -39,15 +37,9 @@ def bars(text: bytes, request: Request) -> Answer:
 
     Raises BadPayload: text stamps, another bar length, no row of the asked span, anything that is no number.
     """
-    where, tf = file_of(request.path), timeframe(request.tf)
-    wanted = needed(request.series)
-    raw, counts = _columns(text, KLINES, {"open_time": pa.int64()}, ("open_time", "close_time", *wanted), where)
-    opens, told = milliseconds(raw.pop("open_time").astype(np.int64)), np.isfinite(raw["close_time"])
-    closes = milliseconds(raw.pop("close_time")[told])
-    length = np.median(closes - opens[told] + 1) if told.any() else tf.ms
-    if round(length) != tf.ms:
-        raise BadPayload(f"{where} holds bars of {length / 60_000:g} minutes, not {tf}; fetch it again")
-    return bar_answer(request, where, opens, raw, counts)
+    where, wanted = file_of(request.path), ("open_time", "close_time", *needed(request.series))
+    raw, counts = _columns(text, KLINES, {"open_time": pa.int64()}, wanted, where)
+    return bar_answer(request, where, raw, counts)
 
 
 def settlements(text: bytes, request: Request) -> Answer:
@@ -72,11 +64,7 @@ def metrics(text: bytes, request: Request) -> Answer:
         raise BadPayload(f"{where} speaks of {min(strangers)[:40]!r}, not {request.symbol}; fetch it again")
     at = raw["create_time"].astype("datetime64[ms]").astype(np.int64)
     values = {ours: raw[theirs] for theirs, ours in METRICS.items() if ours}
-    said_nothing = (values["oi_base"] == 0) | (values["oi_now"] == 0)
-    # A perpetual with traded bars has open interest: a zero is the archive's way of having none to tell.
-    for name in ("oi_base", "oi_now"):
-        values[name] = np.where(said_nothing, np.nan, values[name])
-    counts["zero_oi"] += int(said_nothing.sum())
+    unsaid(values, counts)
     # Files up to 2026-06-24 label their last row 24:00, so the span is closed on the right here.
     return answer_of(request, where, at, values, counts, (request.start, request.end + 1), AS_PUBLISHED)
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from meta.errors import BadPayload
-from meta.timeframes import timeframe, utc
+from meta.timeframes import MINUTE, Timeframe, timeframe, utc
 from p1_ingest.sources.base import Answer, Request, merged
 
 MICROSECONDS = 100_000_000_000_000  # stamps from here on are µs: in ms this is the year 5138
@@ -17,6 +17,7 @@ CENT, SLACK = 0.01, 0.005  # USDT and share of turnover by which taker turnover 
 BAR = ("open", "high", "low", "close", "volume", "quote_volume", "count", "taker_buy_volume", "taker_buy_quote_volume")
 TURNOVER = ("quote_volume", "taker_buy_quote_volume")
 PRICE = {"mark": "mark_price", "index": "index_price", "premium": "premium"}
+AS_PUBLISHED = "labels as published"  # the note of metrics whose label convention is not settled yet
 
 
 def needed(series: str) -> tuple[str, ...]:
@@ -29,23 +30,32 @@ def milliseconds(stamps: np.ndarray) -> np.ndarray:
     return np.where(stamps >= MICROSECONDS, stamps // 1000, stamps)
 
 
-def bar_answer(
-    request: Request, where: str, opens: np.ndarray, raw: dict[str, np.ndarray], counts: Counter[str]
-) -> Answer:
+def bar_answer(request: Request, where: str, raw: dict[str, np.ndarray], counts: Counter[str]) -> Answer:
     """What do these kline rows say?
 
-    opens : (n,) int64, UTC ms, any order
-    raw : kline field -> (n,) float64; a row with a field that is not finite is quarantined
+    raw : kline field -> (n,), any order; open_time a whole number in every row, the others float64, NaN or infinite
+    where the row does not say: such a row is quarantined, but for close_time
+
+    Raises BadPayload for bars of another length, and where no row lies in the asked span.
     """
-    tf = timeframe(request.tf)
-    values, aligned = _bar_values(request.series, raw, counts), opens % tf.ms == 0
+    tf, opens = timeframe(request.tf), milliseconds(raw["open_time"].astype(np.int64))
+    _of_length(where, tf, opens, raw["close_time"])
+    values, aligned = _bar_values(request.series, raw), opens % tf.ms == 0
     counts["off_grid"] += int((~aligned).sum())
     kept = {name: column[aligned] for name, column in values.items()}
     found = answer_of(request, where, opens[aligned], kept, counts, (request.start, request.end), solid=tuple(kept))
     return replace(found, at=found.at + tf.ms)
 
 
-def _bar_values(series: str, raw: dict[str, np.ndarray], counts: Counter[str]) -> dict[str, np.ndarray]:
+def _of_length(where: str, tf: Timeframe, opens: np.ndarray, closes: np.ndarray) -> None:
+    """Refuse bars of another length; by their median, for the odd bar around an outage is cut short."""
+    told = np.isfinite(closes)
+    length = np.median(milliseconds(closes[told]) - opens[told] + 1) if told.any() else tf.ms
+    if round(length) != tf.ms:
+        raise BadPayload(f"{where} holds bars of {length / MINUTE:g} minutes, not {tf}; fetch it again")
+
+
+def _bar_values(series: str, raw: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     if series in PRICE:
         return {PRICE[series]: raw["close"]}
     buy, sell = raw["taker_buy_quote_volume"], raw["quote_volume"] - raw["taker_buy_quote_volume"]
@@ -56,6 +66,14 @@ def _bar_values(series: str, raw: dict[str, np.ndarray], counts: Counter[str]) -
     bar = {name: raw[name] for name in ("open", "high", "low", "close", "volume", "quote_volume")}
     taker = {"perp_taker_buy": buy, "perp_taker_sell": sell, "perp_taker_buy_base": raw["taker_buy_volume"]}
     return bar | {"trades": raw["count"]} | taker
+
+
+def unsaid(values: dict[str, np.ndarray], counts: Counter[str]) -> None:
+    """Make zero open interest missing, in place: with bars traded it is the venue's way of having none to tell."""
+    zero = (values["oi_base"] == 0) | (values["oi_now"] == 0)
+    for name in ("oi_base", "oi_now"):
+        values[name] = np.where(zero, np.nan, values[name])
+    counts["zero_oi"] += int(zero.sum())
 
 
 def answer_of(
