@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from meta.errors import Usage
 from meta.timeframes import DAY, MINUTE
-from p3_labels.kernels import first_touch as touch
+from p3_labels.kernels import first_walk as walk
 from p3_labels.kernels.first_minute import first_minute
+from p3_labels.kernels.first_touch import Touches, first_touch
 from p3_labels.kernels.past_atr import past_atr_by_day, past_realised_by_day
 from p3_labels.kernels.past_cusum import past_cusum_by_day
 
@@ -21,7 +22,7 @@ Ints = NDArray[np.int64]
 OUTCOMES = ("up", "down", "timeout", "tie")  # the names of the kernel's outcome codes
 REASONS = ("labelled", "unresolved", "gap", "waits", "no_atr", "narrow")  # … and of an event's status
 NO_ATR, NARROW = REASONS.index("no_atr"), REASONS.index("narrow")
-TIES = {"wait": touch.WAIT, "stop": touch.STOP, "nearest": touch.NEAREST, "resolve": touch.WAIT}
+TIES = {"wait": walk.WAIT, "stop": walk.STOP, "nearest": walk.NEAREST, "resolve": walk.WAIT}
 METHODS = ("wilder", "sma")
 UNITS = ("atr", "realised")
 
@@ -129,12 +130,15 @@ class Labels:
         return dict(zip(REASONS, np.bincount(self.status, minlength=len(REASONS)).tolist(), strict=True))
 
 
-def barrier_unit(bars: Bars, settings: Barriers) -> Floats:
-    """How wide is one unit of barrier at each bar? (n,) float64, quote currency; NaN where not yet known."""
+def barrier_unit(bars: Bars, settings: Barriers, since: int = 0) -> Floats:
+    """How wide is one unit of barrier at each bar? (n,) float64, quote currency; NaN where not yet known.
+
+    Days that end before position `since` may be left out.
+    """
     grid = (settings.atr_window, bars.per_day, bars.day_offset, settings.days_back(bars.step_ms))
     if settings.unit == "realised":
         return past_realised_by_day(bars.close, *grid)
-    return past_atr_by_day(bars.high, bars.low, bars.close, *grid, settings.method == "sma")
+    return past_atr_by_day(bars.high, bars.low, bars.close, *grid, settings.method == "sma", since)
 
 
 def cusum_events(bars: Bars, threshold: float, days_back: int = 3) -> Ints:
@@ -163,14 +167,14 @@ def triple_barrier(
     Raises Usage where `resolve` lacks its minutes. Source of the rules: López de Prado, Advances in Financial Machine
     Learning, 3.4, by open, high and low instead of closes.
     """
-    unit = barrier_unit(bars, settings)[events]
-    entry = bars.close[events]
+    since = int(events.min()) if events.size else 0
+    unit, entry = barrier_unit(bars, settings, since)[events], bars.close[events]
     status = _standing(entry, unit, settings)
-    keep = np.flatnonzero(status == touch.LABELLED)
+    keep: Ints | slice = np.flatnonzero(status == walk.LABELLED) if status.any() else slice(None)
     at, entry, unit = events[keep], entry[keep], unit[keep]
     upper, lower = entry + settings.k_up * unit, entry - settings.k_down * unit
     prices = (bars.open, bars.high, bars.low, bars.close, bars.open_tape)
-    touches = touch.first_touch(*prices, at, upper, lower, settings.H, TIES[settings.tie])
+    touches = first_touch(*prices, at, upper, lower, settings.H, TIES[settings.tie])
     if settings.tie == "resolve":
         _resolve(bars, minutes, at, entry, upper, lower, touches)
     if side is not None:
@@ -186,14 +190,16 @@ def net_return(ret: Floats, cost_bp: float, side: NDArray[np.int8] | int = 1) ->
 
 def _standing(entry: Floats, unit: Floats, settings: Barriers) -> NDArray[np.int8]:
     """Which events have barriers at all?"""
-    width_bp = min(settings.k_up, settings.k_down) * unit / entry * 1e4
-    status = np.where(width_bp < settings.min_barrier_bp, NARROW, touch.LABELLED).astype(np.int8)
-    status[~(unit > 0)] = NO_ATR
+    status = np.where(unit > 0, walk.LABELLED, NO_ATR).astype(np.int8)
+    if settings.min_barrier_bp > 0:
+        width_bp = min(settings.k_up, settings.k_down) * unit / entry * 1e4
+        status[width_bp < settings.min_barrier_bp] = NARROW  # NaN is not narrow: there is no unit
+        status[~(unit > 0)] = NO_ATR
     return status
 
 
 def _resolve(
-    bars: Bars, minutes: Bars | None, at: Ints, entry: Floats, upper: Floats, lower: Floats, touches: touch.Touches
+    bars: Bars, minutes: Bars | None, at: Ints, entry: Floats, upper: Floats, lower: Floats, touches: Touches
 ) -> None:
     per_bar = bars.step_ms // MINUTE
     if minutes is None:
@@ -204,9 +210,9 @@ def _resolve(
     first_minute(*prices, per_bar, at, entry, upper, lower, touches)
 
 
-def _take_side(side: NDArray[np.int8], stop: bool, entry: Floats, upper: Floats, touches: touch.Touches) -> None:
+def _take_side(side: NDArray[np.int8], stop: bool, entry: Floats, upper: Floats, touches: Touches) -> None:
     if stop:  # a short's stop is the upper barrier
-        short = (touches.status == touch.LABELLED) & (touches.outcome == touch.TIE) & (side < 0)
+        short = (touches.status == walk.LABELLED) & (touches.outcome == walk.TIE) & (side < 0)
         touches.label[short] = 1
         touches.exit[short] = upper[short]
         touches.ret[short] = np.log(upper[short] / entry[short])
@@ -220,10 +226,10 @@ def _rows(
     unit: Floats,
     upper: Floats,
     lower: Floats,
-    touches: touch.Touches,
+    touches: Touches,
     status: NDArray[np.int8],
 ) -> Labels:
-    done = touches.status == touch.LABELLED
+    done = touches.status == walk.LABELLED if touches.status.any() else slice(None)
     ts = (bars.first + at[done]) * bars.step_ms
     held = touches.held[done]
     return Labels(

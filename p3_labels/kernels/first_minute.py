@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from p3_labels.kernels.first_touch import LABELLED, TIE, TIMEOUT, WAIT, WAITS, Touches, touch_of
+from p3_labels.kernels.first_touch import Touches
+from p3_labels.kernels.first_walk import LABELLED, TIE, TIMEOUT, WAIT, WAITS, touch_of
+from p3_labels.kernels.log_ratio import log_ratio
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -53,5 +53,5 @@ def first_minute(
                 touches.outcome[i] = outcome
                 touches.label[i] = label
                 touches.exit[i] = price
-                touches.ret[i] = math.log(price / entry[i])
+                touches.ret[i] = log_ratio(price, entry[i])
                 break

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from p3_labels.kernels.first_lanes import (
+    ENTRY,
+    EXIT,
+    HELD,
+    LABEL,
+    LANES,
+    LOWER,
+    MAE,
+    MFE,
+    OUTCOME,
+    RET,
+    ROWS,
+    UPPER,
+    first_lanes,
+)
+from p3_labels.kernels.first_walk import first_walk
+from p3_labels.kernels.log_ratio import log_ratio
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Codes = NDArray[np.int8]
 Flags = NDArray[np.bool_]
+AnyColumn = NDArray[np.number]
 
-UP, DOWN, TIMEOUT, TIE = 0, 1, 2, 3
-LABELLED, UNRESOLVED, GAP, WAITS = 0, 1, 2, 3
-WAIT, STOP, NEAREST = 0, 1, 2
-BRIDGED = 3
+WORTH_IT = LANES // 8  # paths in one stretch; fewer are walked one by one
 
 
 class Touches(NamedTuple):
@@ -42,79 +57,83 @@ def no_touches(n: int) -> Touches:
         np.zeros(n, np.int8),
         np.zeros(n, np.int8),
         np.zeros(n, np.int32),
-        np.full(n, np.nan),
-        np.full(n, np.nan),
-        np.full(n, np.nan),
-        np.full(n, np.nan),
+        np.empty(n, np.float64),
+        np.empty(n, np.float64),
+        np.empty(n, np.float64),
+        np.empty(n, np.float64),
         np.zeros(n, np.bool_),
     )
 
 
 @njit(cache=True, nogil=True)
-def _tie(open_: float, close: float, upper: float, lower: float, policy: int) -> tuple[int, float]:
-    if policy == WAIT:
-        return 0, close
-    if policy == NEAREST and upper - open_ < open_ - lower:
-        return 1, upper
-    return -1, lower
-
-
-@njit(cache=True, nogil=True)
-def touch_of(
-    open_: float, high: float, low: float, close: float, upper: float, lower: float, tie: int
-) -> tuple[int, int, float, bool]:
-    """What does one bar do to two barriers? (outcome, label, exit, by its open); TIMEOUT when it reaches neither."""
-    if open_ >= upper:
-        return UP, 1, open_, True
-    if open_ <= lower:
-        return DOWN, -1, open_, True
-    if high >= upper and low <= lower:
-        label, price = _tie(open_, close, upper, lower, tie)
-        return TIE, label, price, False
-    if high >= upper:
-        return UP, 1, upper, False
-    if low <= lower:
-        return DOWN, -1, lower, False
-    return TIMEOUT, 0, close, False
-
-
-@njit(cache=True, nogil=True)
-def _walk(
+def first_touch_plain(
     open_: Floats,
     high: Floats,
     low: Floats,
     close: Floats,
     open_tape: Flags,
-    t: int,
-    upper: float,
-    lower: float,
+    events: Ints,
+    upper: Floats,
+    lower: Floats,
     horizon: int,
     tie: int,
-) -> tuple[int, int, int, int, float, float, float, bool]:
-    """(status, outcome, label, held, exit, highest, lowest, path_gap) of the path after bar t."""
-    highest = lowest = close[t]
-    price = np.nan
-    missing = 0
-    path_gap = False
-    for held in range(1, horizon + 1):
-        s = t + held
-        if s >= close.size or not open_tape[s]:
-            return UNRESOLVED, 0, 0, 0, np.nan, np.nan, np.nan, False
-        if np.isnan(close[s]):
-            missing += 1
-            path_gap = True
-            if missing > BRIDGED:
-                return GAP, 0, 0, 0, np.nan, np.nan, np.nan, False
-            continue
-        missing = 0
-        outcome, label, price, by_open = touch_of(open_[s], high[s], low[s], close[s], upper, lower, tie)
-        highest = max(highest, open_[s] if by_open else high[s])
-        lowest = min(lowest, open_[s] if by_open else low[s])
-        if outcome != TIMEOUT:
-            return LABELLED, outcome, label, held, price, highest, lowest, path_gap
-    if np.isnan(price):
-        return GAP, 0, 0, 0, np.nan, np.nan, np.nan, False
-    return LABELLED, TIMEOUT, 0, horizon, price, highest, lowest, path_gap
+    first: int,
+    stop: int,
+    out: Touches,
+) -> None:
+    """The same question as first_touch for events first … stop−1, one path after another, answered into `out`."""
+    for i in range(first, stop):
+        entry = close[events[i]]
+        status, outcome, label, held, price, highest, lowest, path_gap = first_walk(
+            open_, high, low, close, open_tape, events[i], upper[i], lower[i], horizon, tie
+        )
+        out.status[i] = status
+        out.outcome[i] = outcome
+        out.label[i] = label
+        out.held[i] = held
+        out.path_gap[i] = path_gap
+        out.exit[i] = price
+        out.ret[i] = log_ratio(price, entry)
+        out.mfe[i] = log_ratio(highest, entry)
+        out.mae[i] = log_ratio(lowest, entry)
+
+
+@njit(cache=True, nogil=True)
+def _fill(close: Floats, events: Ints, upper: Floats, lower: Floats, work: Floats) -> None:
+    start, m = events[0], events.size
+    if events[-1] - start == m - 1:
+        work[UPPER + m : UPPER + LANES] = -np.inf
+        work[ENTRY : ENTRY + m] = close[start : start + m]
+        work[UPPER : UPPER + m] = upper
+        work[LOWER : LOWER + m] = lower
+        return
+    work[UPPER : UPPER + LANES] = -np.inf
+    for i in range(m):
+        lane = events[i] - start
+        work[ENTRY + lane] = close[events[i]]
+        work[UPPER + lane] = upper[i]
+        work[LOWER + lane] = lower[i]
+
+
+@njit(cache=True, nogil=True)
+def _give(row: np.uint64, events: Ints, work: Floats, out: AnyColumn) -> None:
+    m = events.size
+    if events[-1] - events[0] == m - 1:
+        dense = work[row : row + m]
+        for i in range(m):
+            out[i] = dense[i]
+    else:
+        for i in range(m):
+            out[i] = work[row + events[i] - events[0]]
+
+
+@njit(cache=True, nogil=True)
+def _in_order(open_: Floats, high: Floats, low: Floats, close: Floats, open_tape: Flags) -> bool:
+    """Is every bar there, on open tape, with low ≤ open ≤ high?"""
+    odd = 0
+    for s in range(close.size):
+        odd += 0 if open_tape[s] & (low[s] <= open_[s]) & (open_[s] <= high[s]) & (close[s] == close[s]) else 1
+    return odd == 0
 
 
 @njit(cache=True, nogil=True)
@@ -134,26 +153,39 @@ def first_touch(
 
     open_, high, low, close: (n,) float64, quote currency, on the grid; NaN = absent bar.
     open_tape: (n,) bool, True where the day of that grid position is committed; the first False, or the array's end,
-    ends the tape. events: (m,) int64 positions of present bars, entered at their close.
+    ends the tape. events: (m,) int64 positions of present bars, entered at their close; rising for speed.
     upper, lower: (m,) float64, quote currency. tie: WAIT, STOP or NEAREST.
     Returns Touches of m: status LABELLED, UNRESOLVED (the tape ends first) or GAP (more than three bars missing in a
     row before the touch, or none present at all); label -1, 0, 1; held in grid steps; exit in quote currency; ret,
     mfe ≥ 0 and mae ≤ 0 log returns from the entry. A gap-open exit counts its bar by the open alone.
     """
     out = no_touches(events.size)
-    for i in range(events.size):
-        t = events[i]
-        status, outcome, label, held, price, highest, lowest, path_gap = _walk(
-            open_, high, low, close, open_tape, t, upper[i], lower[i], horizon, tie
-        )
-        out.status[i] = status
-        if status == LABELLED:
-            out.outcome[i] = outcome
-            out.label[i] = label
-            out.held[i] = held
-            out.exit[i] = price
-            out.ret[i] = math.log(price / close[t])
-            out.mfe[i] = math.log(highest / close[t])
-            out.mae[i] = math.log(lowest / close[t])
-            out.path_gap[i] = path_gap
+    work = np.ones(ROWS * LANES)
+    known = 0  # bars start+1 … known−1 have been looked at and are in order
+    first = 0
+    while first < events.size:
+        start = events[first]
+        stop = first + 1
+        while stop < events.size and events[stop - 1] < events[stop] < start + LANES:
+            stop += 1
+        end = start + LANES + horizon
+        abreast = stop - first >= WORTH_IT and end <= close.size
+        if abreast:
+            lo = max(known, start + 1)
+            abreast = _in_order(open_[lo:end], high[lo:end], low[lo:end], close[lo:end], open_tape[lo:end])
+        if abreast:
+            known = end
+            some = events[first:stop]
+            _fill(close, some, upper[first:stop], lower[first:stop], work)
+            first_lanes(open_, high, low, close, start, horizon, tie, work)
+            _give(OUTCOME, some, work, out.outcome[first:stop])
+            _give(LABEL, some, work, out.label[first:stop])
+            _give(HELD, some, work, out.held[first:stop])
+            _give(EXIT, some, work, out.exit[first:stop])
+            _give(RET, some, work, out.ret[first:stop])
+            _give(MFE, some, work, out.mfe[first:stop])
+            _give(MAE, some, work, out.mae[first:stop])
+        else:
+            first_touch_plain(open_, high, low, close, open_tape, events, upper, lower, horizon, tie, first, stop, out)
+        first = stop
     return out
