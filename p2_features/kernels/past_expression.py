@@ -46,74 +46,74 @@ def minute_of(position: int, tf_ms: int) -> float:
 @kernel
 def push(
     op: int, column: int, lag: int, number: float, columns: np.ndarray, first: int, tf_ms: int, begin: int,
-    top: np.ndarray, bars: int,
+    stack: np.ndarray, top: int, bars: int,
 ) -> None:  # fmt: skip
-    """Write a column, a number or the clock, `lag` bars ago, over top[:bars]; before the slice all is missing."""
+    """Write a column, a number or the clock of `lag` bars ago over stack[top, :bars]; nothing is before the slice."""
     at = begin - lag
     if op == LOAD:
         for j in range(bars):
-            top[j] = present(columns[column, at + j]) if at + j >= 0 else math.nan
+            stack[top, j] = present(columns[column, at + j]) if at + j >= 0 else math.nan
     elif op == NUMBER:
         for j in range(bars):
-            top[j] = number
+            stack[top, j] = number
     elif op == HOUR_OF_WEEK:
         for j in range(bars):
-            top[j] = hour_of_week(first + at + j, tf_ms)
+            stack[top, j] = hour_of_week(first + at + j, tf_ms)
     else:
         for j in range(bars):
-            top[j] = minute_of(first + at + j, tf_ms)
+            stack[top, j] = minute_of(first + at + j, tf_ms)
 
 
 @kernel
-def apply_one(op: int, a: np.ndarray, bars: int) -> None:
-    """Replace a[:bars] by the function `op` of it."""
+def apply_one(op: int, stack: np.ndarray, top: int, bars: int) -> None:
+    """Replace stack[top, :bars] by the function `op` of it."""
     if op == NEGATIVE:
         for j in range(bars):
-            a[j] = -a[j]
+            stack[top, j] = -stack[top, j]
     elif op == ABS:
         for j in range(bars):
-            a[j] = abs(a[j])
+            stack[top, j] = abs(stack[top, j])
     elif op == SQUARE:
         for j in range(bars):
-            a[j] = present(a[j] * a[j])
+            stack[top, j] = present(stack[top, j] * stack[top, j])
     elif op == LN:
         for j in range(bars):
-            a[j] = ln(a[j])
+            stack[top, j] = ln(stack[top, j])
     elif op == SQRT:
         for j in range(bars):
-            a[j] = sqrt(a[j])
+            stack[top, j] = sqrt(stack[top, j])
     elif op == SIN:
         for j in range(bars):
-            a[j] = sin(a[j])
+            stack[top, j] = sin(stack[top, j])
     else:
         for j in range(bars):
-            a[j] = cos(a[j])
+            stack[top, j] = cos(stack[top, j])
 
 
 @kernel
-def apply_two(op: int, a: np.ndarray, b: np.ndarray, bars: int) -> None:
-    """Replace a[:bars] by a `op` b."""
+def apply_two(op: int, stack: np.ndarray, top: int, bars: int) -> None:
+    """Replace stack[top, :bars] by it `op` the row above."""
     if op == ADD:
         for j in range(bars):
-            a[j] = present(a[j] + b[j])
+            stack[top, j] = present(stack[top, j] + stack[top + 1, j])
     elif op == SUBTRACT:
         for j in range(bars):
-            a[j] = present(a[j] - b[j])
+            stack[top, j] = present(stack[top, j] - stack[top + 1, j])
     elif op == MULTIPLY:
         for j in range(bars):
-            a[j] = present(a[j] * b[j])
+            stack[top, j] = present(stack[top, j] * stack[top + 1, j])
     elif op == DIVIDE:
         for j in range(bars):
-            a[j] = present(a[j] / b[j]) if b[j] != 0.0 else math.nan
+            stack[top, j] = present(stack[top, j] / stack[top + 1, j]) if stack[top + 1, j] != 0.0 else math.nan
     elif op == REMAINDER:
         for j in range(bars):
-            a[j] = np.fmod(a[j], b[j]) if b[j] != 0.0 else math.nan
+            stack[top, j] = np.fmod(stack[top, j], stack[top + 1, j]) if stack[top + 1, j] != 0.0 else math.nan
     elif op == EITHER:
         for j in range(bars):
-            a[j] = b[j] if math.isnan(a[j]) else a[j]
+            stack[top, j] = stack[top + 1, j] if math.isnan(stack[top, j]) else stack[top, j]
     else:
         for j in range(bars):
-            a[j] = 1.0 if math.isnan(a[j]) and not math.isnan(b[j]) else 0.0
+            stack[top, j] = 1.0 if math.isnan(stack[top, j]) and not math.isnan(stack[top + 1, j]) else 0.0
 
 
 @kernel
@@ -135,11 +135,12 @@ def past_expression(
         for i in range(code.shape[0]):
             op = code[i, 0]
             if op < NEGATIVE:
-                push(op, code[i, 1], code[i, 2], numbers[i], columns, first, tf_ms, begin, stack[height], bars)
+                push(op, code[i, 1], code[i, 2], numbers[i], columns, first, tf_ms, begin, stack, height, bars)
                 height += 1
             elif op < ADD:
-                apply_one(op, stack[height - 1], bars)
+                apply_one(op, stack, height - 1, bars)
             else:
                 height -= 1
-                apply_two(op, stack[height - 1], stack[height], bars)
-        out[begin - start : begin - start + bars] = stack[0, :bars]
+                apply_two(op, stack, height - 1, bars)
+        for j in range(bars):
+            out[begin - start + j] = stack[0, j]

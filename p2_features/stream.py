@@ -1,0 +1,146 @@
+"""The features of a bar the moment it closes, with the bits the batch build will write for it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meta.errors import Refused
+from meta.timeframes import utc
+from p2_features.feature import Feature
+from p2_features.kernels.live_bar import next_bars
+from p2_features.plan import State, plan_for
+
+Floats = NDArray[np.float64]
+
+
+class _Symbol:
+    """One symbol's state, and the absolute grid position of its last bar."""
+
+    def __init__(self, state: State, width: int) -> None:
+        self.state = state
+        self.position: int | None = None
+        self.out = np.full((1, width), np.nan)
+        self.written = np.zeros(1, np.bool_)
+
+
+class Engine:
+    """All features of many symbols at one timeframe, a bar at a time.
+
+    A symbol is seeded once with its last `reach` bars; from then on every bar gives what the batch build gives, to the
+    bit. What is skipped on the grid counts as absent.
+    """
+
+    def __init__(self, features: Sequence[Feature], warmup: int, window: int) -> None:
+        """features: all of one timeframe; warmup N and window W in bars, as in compute.rows."""
+        self.features = tuple(features)
+        self.tf = self.features[0].tf
+        self._plan = plan_for(self.features, warmup, window)
+        self.columns, self.reach = self._plan.columns, self._plan.reach
+        self._symbols: dict[str, _Symbol] = {}
+
+    def seed(self, symbol: str, bars: Mapping[str, Floats], first: int) -> None:
+        """Start a symbol from bars: column -> (n,) float64 on the grid, NaN is missing; first: position of element 0.
+
+        More than the last reach + 1 are not looked at; with fewer, what lies before counts as absent.
+        """
+        rows = np.full((len(bars["close"]), len(self.columns)), np.nan)
+        for j, name in enumerate(self.columns):
+            if name in bars:
+                rows[:, j] = bars[name]
+        skipped = max(len(rows) - self.reach - 1, 0)
+        self._replay(symbol, rows[skipped:], first + skipped)
+
+    def step(self, symbol: str, ts: int, bar: Mapping[str, float | None]) -> dict[str, float | bool] | None:
+        """What are the features of the bar that closed at ts (UTC ms)? None where the batch build writes no row.
+
+        bar: column -> value; None, NaN or no mention is missing. Raises Refused where ts is not on the grid or not
+        after the symbol's last bar (see `correct`).
+        """
+        row = np.array([[_known(bar.get(name)) for name in self.columns]])
+        written, values = self.push(symbol, self._at(ts), row)
+        if not written:
+            return None
+        pairs = zip(self.features, values.tolist(), strict=True)
+        return {feature.name: value == 1.0 if feature.type == "bool" else value for feature, value in pairs}
+
+    def push(self, symbol: str, position: int, row: Floats) -> tuple[bool, Floats]:
+        """The same by absolute grid position and a row (1, columns) float64: is it written, and all its features?
+
+        The features are one (n,) float64 that the symbol's next bar overwrites; NaN is missing, a flag is 0 or 1.
+        """
+        known = self._symbols.get(symbol)
+        if known is None:
+            known = self._symbols[symbol] = self._new()
+        if known.position is None:
+            known.position = position - 1
+        if position <= known.position:
+            raise Refused(f"{symbol} {utc(position * self.tf.ms)} is not after its last bar; hand it to correct()")
+        if position - known.position > 1:
+            self._skip(known, position)
+        known.position = position
+        state, plan, out, written = known.state, self._plan, known.out, known.written
+        next_bars(position, row, plan.whole, plan.constants, state.floats, state.whole, state.history, out, written)
+        return bool(written[0]), out[0]
+
+    def correct(self, symbol: str, ts: int, bar: Mapping[str, float | None]) -> None:
+        """Put a late or restated bar in its place, so that all bars to come are computed as if it had come in time.
+
+        Features given since are not given again: the batch build has them. A bar beyond the reach changes nothing.
+        """
+        rows, first = self.bars(symbol)
+        place = self._at(ts) - first
+        if 0 <= place < len(rows):
+            rows[place] = [_known(bar.get(name)) for name in self.columns]
+            self._replay(symbol, rows, first)
+
+    def bars(self, symbol: str) -> tuple[Floats, int]:
+        """Which bars (reach + 1, columns) does a symbol remember, and at which position is the first?
+
+        They are its whole state: `seed` with them makes an engine that goes on with the same bits.
+        """
+        known = self._symbols.get(symbol)
+        if known is None or known.position is None:
+            raise Refused(f"{symbol} has seen no bar yet; seed it")
+        first = known.position - self.reach
+        order = np.arange(first, known.position + 1) % (self.reach + 1)
+        return known.state.history[order], first
+
+    def position(self, symbol: str) -> int | None:
+        """At which absolute grid position is a symbol's last bar? None where it has none."""
+        known = self._symbols.get(symbol)
+        return known.position if known else None
+
+    def _new(self) -> _Symbol:
+        return _Symbol(self._plan.state(), len(self.features))
+
+    def _replay(self, symbol: str, rows: Floats, first: int) -> None:
+        known = self._new()
+        self._run(known, rows, first)
+        self._symbols[symbol] = known
+
+    def _skip(self, known: _Symbol, position: int) -> None:
+        """Let absent bars pass, no more than the features can see."""
+        absent = min(position - 1 - (known.position or 0), self.reach + 1)
+        if absent == self.reach + 1:
+            known.state = self._plan.state()
+        self._run(known, np.full((absent, len(self.columns)), np.nan), position - absent)
+
+    def _run(self, known: _Symbol, rows: Floats, first: int) -> None:
+        state, plan = known.state, self._plan
+        out, written = np.empty((len(rows), len(self.features))), np.empty(len(rows), np.bool_)
+        next_bars(first, rows, plan.whole, plan.constants, state.floats, state.whole, state.history, out, written)
+        if len(rows):
+            known.position = first + len(rows) - 1
+
+    def _at(self, ts: int) -> int:
+        if ts % self.tf.ms:
+            raise Refused(f"{utc(ts)} is no close of a {self.tf} bar; give the bar's close in UTC ms")
+        return ts // self.tf.ms
+
+
+def _known(value: float | None) -> float:
+    return math.nan if value is None else float(value)
