@@ -207,7 +207,7 @@ def fingerprint():
     import hashlib
 
     digest = hashlib.sha256()
-    bars, events = tape(10, n=2 * PER_DAY)
+    bars, events = tape(10, n=4 * PER_DAY, missing=0.004)
     minutes = random_minutes(np.random.default_rng(1), bars)
     for tie in ("wait", "stop", "nearest", "resolve"):
         for settings in (Barriers(tie=tie), Barriers(tie=tie, method="sma", H=5), Barriers(tie=tie, unit="realised")):

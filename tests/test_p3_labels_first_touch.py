@@ -7,7 +7,7 @@ import pytest
 
 from p3_labels.barriers import OUTCOMES, REASONS, TIES
 from p3_labels.kernels.first_minute import first_minute
-from p3_labels.kernels.first_touch import first_touch
+from p3_labels.kernels.first_touch import first_touch, first_touch_plain, no_touches
 from tests import naive
 from tests.p3_tape import bars_from, cut, random_bars, random_minutes, rows_of
 
@@ -150,6 +150,41 @@ def test_first_touch_is_its_twin_on_random_bars(horizon, tie):
     against_the_twin(bars, sparse, 4.0, horizon, tie, minutes)
 
 
+@pytest.mark.parametrize("tie", ["wait", "stop", "nearest"])
+def test_first_touch_is_its_twin_where_the_tape_is_whole(tie):
+    rng = np.random.default_rng(17)
+    bars = random_bars(rng, 2000, missing=0.001)
+    events = np.flatnonzero(~np.isnan(bars.close))
+    assert {"up", "down", "tie", "unresolved"} <= set(against_the_twin(bars, events, 2.0, 36, tie))
+
+
+@pytest.mark.parametrize("horizon", [1, 2, 36, 300])
+@pytest.mark.parametrize("tie", ["wait", "stop", "nearest"])
+@pytest.mark.parametrize("width", [0.25, 2.0, 30.0])
+def test_paths_abreast_are_the_plain_walk_to_the_bit(width, tie, horizon):
+    rng = np.random.default_rng(23)
+    for missing, chosen in ((0.0, 1.0), (0.0, 0.5), (0.002, 1.0), (0.0, 0.15)):
+        bars = random_bars(rng, 3000, missing=missing)
+        bars.high[1700:1720] *= 3  # returns beyond the series
+        bars.open[1200], bars.close[1300] = 1e6, np.nan  # a bar in disorder, a bar in halves
+        events = np.flatnonzero(~np.isnan(bars.close) & (rng.random(3000) < chosen))
+        upper, lower = bars.close[events] + width, bars.close[events] - width
+        prices = (bars.open, bars.high, bars.low, bars.close, bars.open_tape, events, upper, lower, horizon, TIES[tie])
+        plain = no_touches(events.size)
+        first_touch_plain(*prices, 0, events.size, plain)
+        for name, mine, wanted in zip(plain._fields, first_touch(*prices), plain, strict=True):
+            assert mine.tobytes() == wanted.tobytes(), name
+
+
+def test_events_in_any_order_are_answered_in_theirs():
+    rng = np.random.default_rng(29)
+    bars = random_bars(rng, 2000, missing=0.001)
+    events = np.flatnonzero(~np.isnan(bars.close))
+    mixed = rng.permutation(events)
+    whole = dict(zip(events.tolist(), against_columns(bars, events), strict=True))
+    assert against_columns(bars, mixed) == [whole[t] for t in mixed.tolist()]
+
+
 def test_more_tape_only_resolves_labels():
     rng = np.random.default_rng(5)
     bars = random_bars(rng, 800, missing=0.05)
@@ -215,6 +250,7 @@ def test_a_tie_waits_for_its_minutes():
 @pytest.mark.parametrize(("tie", "horizon"), [*itertools.product(TIES, [12, 36])])
 def test_first_touch_is_its_twin_on_a_million_bars(horizon, tie):
     rng = np.random.default_rng(horizon)
-    bars = random_bars(rng, 1_000_000, closed=0.05)
-    minutes = random_minutes(rng, bars)
-    against_the_twin(bars, np.flatnonzero(~np.isnan(bars.close)), 3.0, horizon, tie, minutes)
+    for missing in (0.0, 0.001, 0.03, 0.03):
+        bars = random_bars(rng, 260_000, missing=missing, closed=0.05)
+        minutes = random_minutes(rng, bars)
+        against_the_twin(bars, np.flatnonzero(~np.isnan(bars.close)), 3.0, horizon, tie, minutes)

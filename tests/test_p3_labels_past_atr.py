@@ -94,6 +94,14 @@ def test_where_the_build_begins_changes_no_bit(n, simple):
         assert alone[first - start :].tobytes() == whole[first:stop].tobytes()
 
 
+def test_days_before_the_wanted_ones_may_be_left_out():
+    bars = hourly(12, 30 * PER_DAY, closed=0.1, first=5)
+    whole = past_atr_by_day(*prices(bars), 5, PER_DAY, bars.day_offset, 3)
+    for since in (0, 30, 71, 400, bars.close.size - 1):
+        late = past_atr_by_day(*prices(bars), 5, PER_DAY, bars.day_offset, 3, False, since)
+        assert late[since:].tobytes() == whole[since:].tobytes()
+
+
 def test_a_spike_leaves_after_the_reach():
     bars = hourly(10, 20 * PER_DAY, missing=0)
     calm = past_atr_by_day(*prices(bars), 5, PER_DAY, 0, 3)

@@ -100,16 +100,10 @@ def first_touch_plain(
 
 @njit(cache=True, nogil=True)
 def _fill(close: Floats, events: Ints, upper: Floats, lower: Floats, work: Floats) -> None:
-    start, m = events[0], events.size
-    if events[-1] - start == m - 1:
-        work[UPPER + m : UPPER + LANES] = -np.inf
-        work[ENTRY : ENTRY + m] = close[start : start + m]
-        work[UPPER : UPPER + m] = upper
-        work[LOWER : LOWER + m] = lower
-        return
-    work[UPPER : UPPER + LANES] = -np.inf
-    for i in range(m):
-        lane = events[i] - start
+    for i in range(LANES):
+        work[UPPER + np.uint64(i)] = -np.inf
+    for i in range(events.size):
+        lane = np.uint64(events[i] - events[0])
         work[ENTRY + lane] = close[events[i]]
         work[UPPER + lane] = upper[i]
         work[LOWER + lane] = lower[i]
@@ -117,14 +111,8 @@ def _fill(close: Floats, events: Ints, upper: Floats, lower: Floats, work: Float
 
 @njit(cache=True, nogil=True)
 def _give(row: np.uint64, events: Ints, work: Floats, out: AnyColumn) -> None:
-    m = events.size
-    if events[-1] - events[0] == m - 1:
-        dense = work[row : row + m]
-        for i in range(m):
-            out[i] = dense[i]
-    else:
-        for i in range(m):
-            out[i] = work[row + events[i] - events[0]]
+    for i in range(events.size):
+        out[i] = work[row + np.uint64(events[i] - events[0])]
 
 
 @njit(cache=True, nogil=True)
