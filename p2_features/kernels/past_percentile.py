@@ -11,16 +11,18 @@ from p2_features.kernels.compiled import kernel
 from p2_features.kernels.order import Desk, desk_for, order_of
 
 WORD = 64
+BATCH = 64
+NONE = 2**31 - 1  # above every rank
 TWOS, FOURS, EIGHTS = np.uint64(0x5555555555555555), np.uint64(0x3333333333333333), np.uint64(0x0F0F0F0F0F0F0F0F)
 BYTES, TOP = np.uint64(0x0101010101010101), np.uint64(56)
 ONE, TWO, FOUR = np.uint64(1), np.uint64(2), np.uint64(4)
 
 
 class Ranks(NamedTuple):
-    """The bars of a chunk and of the window before it by rank, and which of them are in the window now.
+    """The bars of a chunk and of the window before it by rank, and which of them are in the window.
 
-    By bar: rank, -1 where missing; equal and above, the first rank of an equal value and the first of a larger one.
-    By word of 64 ranks: bits, one for each bar in the window; before, how many bits the words before this one have.
+    rank: by bar, NONE where missing. equal and above: by rank, the first rank of the same value and of the next larger.
+    bits: one for each rank in the window, in words of 64. before: by word, how many bits earlier words have.
     """
 
     rank: np.ndarray
@@ -33,9 +35,14 @@ class Ranks(NamedTuple):
 @kernel
 def ranks_for(size: int) -> Ranks:
     """Which arrays do the ranks of `size` bars need?"""
-    words = size // WORD + 2
-    bars = np.empty((3, size), np.int32)
-    return Ranks(bars[0], bars[1], bars[2], np.empty(words, np.uint64), np.empty(words, np.int32))
+    words = size // WORD + 1
+    return Ranks(
+        np.empty(size, np.int32),
+        np.empty(size, np.int32),
+        np.empty(size, np.int32),
+        np.empty(words, np.uint64),
+        np.empty(words, np.int32),
+    )
 
 
 @kernel
@@ -56,94 +63,97 @@ def bits_set(word: int) -> int:
 def rank_bars(
     x: np.ndarray, begin: int, end: int, ranks: Ranks, room: np.ndarray, places: np.ndarray, desk: Desk
 ) -> None:
-    """Rank the bars begin … end-1 among themselves."""
+    """Rank the bars begin … end-1 among themselves; those before the slice are missing."""
+    rank, equals, aboves = ranks.rank, ranks.equal, ranks.above
+    rank[:] = NONE
     count = 0
-    for t in range(begin, end):
-        ranks.rank[t - begin] = -1
+    for t in range(max(begin, 0), end):
         room[count], places[count] = x[t] + 0.0, t - begin
         count += abs(x[t]) < math.inf
     order = order_of(room[:count], desk)
-    equal = 0
+    equal, last = 0, math.nan
     for r in range(count):
-        bar = places[order[r]]
-        if r > 0 and room[order[r]] != room[order[r - 1]]:
-            for k in range(equal, r):
-                ranks.above[places[order[k]]] = r
-            equal = r
-        ranks.rank[bar], ranks.equal[bar] = r, equal
-    for k in range(equal, count):
-        ranks.above[places[order[k]]] = count
+        value = room[order[r]]
+        if value != last:
+            aboves[equal:r] = r
+            equal, last = r, value
+        rank[places[order[r]]] = r
+        equals[r] = equal
+    aboves[equal:count] = count
 
 
 @kernel
-def let_in(ranks: Ranks, bars: int) -> int:
-    """Put the first bars, and no others, into the window; how many of them are present?"""
-    ranks.bits[:] = np.uint64(0)
-    count = 0
-    for i in range(bars):
-        r = ranks.rank[i]
-        if r >= 0:
-            ranks.bits[r // WORD] |= ONE << np.uint64(r % WORD)
-            count += 1
+def flip(bits: np.ndarray, rank: np.ndarray) -> None:
+    """Let these ranks into the window if they are out of it, and out if they are in."""
+    for k in range(rank.size):
+        if rank[k] < NONE:
+            bits[rank[k] // WORD] ^= ONE << np.uint64(rank[k] % WORD)
+
+
+@kernel
+def count_bits(bits: np.ndarray, before: np.ndarray) -> int:
+    """How many bits do the words before each word have? Writes before and returns the number in all words."""
     total = 0
-    for k in range(ranks.bits.size):
-        ranks.before[k] = total
-        total += bits_set(ranks.bits[k])
+    for word in range(bits.size):
+        before[word] = total
+        total += bits_set(bits[word])
+    return total
+
+
+@kernel
+def below_rank(
+    bits: np.ndarray, before: np.ndarray, entering: np.ndarray, leaving: np.ndarray, steps: int, r: int
+) -> int:
+    """How many bars in the window rank lower than r, `steps` bars after the bits were counted?
+
+    All entering and leaving bars are compared, whether it is their turn or not: a loop that ends at `steps` is a
+    misprediction.
+    """
+    word = r // WORD
+    count = before[word] + bits_set(bits[word] & ((ONE << np.uint64(r % WORD)) - ONE))
+    for k in range(entering.size):
+        count += ((entering[k] < r) & (k < steps)) - ((leaving[k] < r) & (k < steps))
     return count
 
 
 @kernel
-def below_rank(ranks: Ranks, r: int) -> int:
-    """How many bars in the window rank lower than r?"""
-    word = r // WORD
-    return ranks.before[word] + bits_set(ranks.bits[word] & ((ONE << np.uint64(r % WORD)) - ONE))
+def rank_against(begin: int, end: int, window: int, least: int, ranks: Ranks, out: np.ndarray) -> None:
+    """Write the percentile of the bars begin … end-1, ranked together with the window before them.
 
-
-@kernel
-def replace(ranks: Ranks, incoming: int, outgoing: int) -> None:
-    """Let one rank into the window and another out of it; -1 for none."""
-    last = ranks.bits.size - 1
-    first_in, first_out = last, last
-    if incoming >= 0:
-        first_in = incoming // WORD
-        ranks.bits[first_in] |= ONE << np.uint64(incoming % WORD)
-    if outgoing >= 0:
-        first_out = outgoing // WORD
-        ranks.bits[first_out] &= ~(ONE << np.uint64(outgoing % WORD))
-    by = 1 if first_in < first_out else -1
-    between = ranks.before[min(first_in, first_out) + 1 : max(first_in, first_out) + 1]
-    for k in range(between.size):
-        between[k] += by
-
-
-@kernel
-def rank_against(x: np.ndarray, begin: int, end: int, window: int, least: int, ranks: Ranks, out: np.ndarray) -> None:
-    """Write the percentile of the bars begin … end-1, ranked together with the window before them."""
-    start = max(begin - window, 0)
-    count = let_in(ranks, begin - start)
-    for t in range(begin, end):
-        r = ranks.rank[t - start]
-        if r >= 0 and count >= least:
-            below = below_rank(ranks, ranks.equal[t - start])
-            above = ranks.above[t - start]
-            # A value met once has itself for the whole run of equals, and is not in its own window.
-            equal = below_rank(ranks, above) - below if above - ranks.equal[t - start] > 1 else 0
-            out[t] = percentile_from(below, equal, count)
-        gone = ranks.rank[t - window - start] if t >= window else -1
-        replace(ranks, r, gone)
-        count += (r >= 0) - (gone >= 0)
+    The bits are counted anew after each BATCH of bars, and the bars moved since compared one by one: keeping the counts
+    right at every bar costs more than both.
+    """
+    # Unpacked, since taking an array from a tuple counts a reference, which costs more than the work on it.
+    rank, equals, aboves, bits, before = ranks
+    bits[:] = np.uint64(0)
+    flip(bits, rank[:window])
+    for first in range(0, end - begin, BATCH):
+        bars = min(BATCH, end - begin - first)
+        leaving, entering = rank[first : first + bars], rank[first + window : first + window + bars]
+        count = count_bits(bits, before)
+        for step in range(bars):
+            r = entering[step]
+            if r < NONE and count >= least:
+                below = below_rank(bits, before, entering, leaving, step, equals[r])
+                # A value met once has itself for the whole run of equals, and is not in its own window.
+                once = aboves[r] - equals[r] == 1
+                equal = 0 if once else below_rank(bits, before, entering, leaving, step, aboves[r]) - below
+                out[begin + first + step] = percentile_from(below, equal, count)
+            count += (r < NONE) - (leaving[step] < NONE)
+        flip(bits, entering)
+        flip(bits, leaving)
 
 
 @kernel
 def rank_all(x: np.ndarray, window: int, least: int, out: np.ndarray) -> None:
     """Write the percentile of every bar, chunk after chunk: each is sorted once, together with the window before it."""
-    chunk = max(2 * window, 1024)
+    chunk = max(3 * window, 1024)
     size = window + chunk
     ranks, desk, room, places = ranks_for(size), desk_for(size), np.empty(size), np.empty(size, np.int32)
     for begin in range(0, x.size, chunk):
         end = min(begin + chunk, x.size)
-        rank_bars(x, max(begin - window, 0), end, ranks, room, places, desk)
-        rank_against(x, begin, end, window, least, ranks, out)
+        rank_bars(x, begin - window, end, ranks, room, places, desk)
+        rank_against(begin, end, window, least, ranks, out)
 
 
 def past_percentile(x: np.ndarray, window: int, least: int) -> np.ndarray:
