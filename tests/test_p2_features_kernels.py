@@ -223,6 +223,19 @@ def test_flat_is_decided_by_equality_and_gives_zero() -> None:
     assert np.all(past_zscore(nearly, 0, 10, 5)[12:] != 0.0)
 
 
+@pytest.mark.parametrize("late", [1, 511, 700, 1500])
+def test_a_series_may_begin_late(late: int) -> None:
+    x = zoo.zoo(2400)["noise"].copy()
+    x[:late] = math.nan
+    lo, hi = past_quantiles(x, 720, 0.01, 0.99, 24)
+    lo_twin, hi_twin = naive.past_quantiles(x, 720, 0.01, 0.99, 24)
+    assert same(lo, lo_twin)
+    assert same(hi, hi_twin)
+    short = past_quantiles(x[late - 1 :], 720, 0.01, 0.99, 24)
+    assert same(lo[late - 1 :], short[0])
+    assert same(hi[late - 1 :], short[1])
+
+
 def test_ties_count_half_and_both_zeros_are_one() -> None:
     np.testing.assert_array_equal(past_percentile(np.full(9, 1e-4), 4, 1)[1:], 0.5)
     np.testing.assert_array_equal(past_percentile(np.array([0.0, -0.0, 0.0, -0.0]), 4, 1)[1:], 0.5)

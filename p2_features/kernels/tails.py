@@ -173,13 +173,11 @@ def prepare(
     start, core = max(begin - window, 0), max(end - 1 - window, 0)
     drop_before(tail, start)
     fresh = begin if tail.marks[COUNT] > 0 or tail.bound[0] > -math.inf else start
-    for _ in range(2):
-        gather(tail, x, fresh, end)
-        if holds(tail, x, core, begin, need):
-            break
+    gather(tail, x, fresh, end)
+    if not holds(tail, x, core, begin, need):
         tail.bound[0] = bound_for(x, tail.sign, core, begin, need + need // 2, room)
         tail.marks[COUNT] = 0
-        fresh = start
+        gather(tail, x, start, end)
     rank(tail, x, begin, room, desk)
 
 
