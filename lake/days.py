@@ -125,17 +125,29 @@ def _bytes(folder: int, name: str) -> bytes | None:
             return None
         raise
     try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
+        known = os.fstat(fd)
+        if not stat.S_ISREG(known.st_mode):
             return None
-        with open(fd, "rb", closefd=False) as file:
-            return file.read()
+        pieces = []
+        while piece := os.read(fd, max(known.st_size, 1 << 12)):
+            pieces.append(piece)
+        return b"".join(pieces)
     finally:
         os.close(fd)
 
 
+def _size(folder: int, name: str) -> int:
+    """How large is a regular file? -1 where there is none."""
+    try:
+        known = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return -1
+    return known.st_size if stat.S_ISREG(known.st_mode) else -1
+
+
 def _manifest(shelf: Shelf, day: date, folder: int) -> list[Entry] | None:
     """The entries of a marked day, or None where there is no marker."""
-    if _bytes(folder, SUCCESS) is None:
+    if _size(folder, SUCCESS) < 0:
         return None
     data = _bytes(folder, MANIFEST)
     if data is None:
@@ -153,12 +165,7 @@ def _entry_now(shelf: Shelf, day: date, folder: int) -> Entry | None:
     if len(entries) == 2:
         found = _day_now(shelf, day, folder)
         return found.entry if found else None
-    try:
-        part = os.stat(entries[0].file, dir_fd=folder, follow_symlinks=False)
-        size = part.st_size if stat.S_ISREG(part.st_mode) else -1
-    except FileNotFoundError:
-        size = -1
-    if size != entries[0].bytes:
+    if _size(folder, entries[0].file) != entries[0].bytes:
         raise Tampered(f"{shelf} {day}: {entries[0].file} is missing or has another size; run `python -m lake repair`")
     return entries[0]
 

@@ -32,12 +32,12 @@ class Shelf:
 
     def day_folder(self, day: date) -> Path:
         """Which folder is this day's?"""
-        return self.folder / f"y={day:%Y}" / f"m={day:%m}" / f"d={day:%d}"
+        return self.folder / f"y={day.year:04}/m={day.month:02}/d={day.day:02}"
 
     @staticmethod
     def part_name(day: date) -> str:
         """What is this day's Parquet file called?"""
-        return f"part-{day:%Y%m%d}.parquet"
+        return f"part-{day.year:04}{day.month:02}{day.day:02}.parquet"
 
     def days_on_disk(self) -> list[date]:
         """Which days have a folder here, committed or not? Ascending."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -27,13 +27,17 @@ class Line:
     old: str
     new: str
 
+    def cells(self) -> tuple[str, ...]:
+        """What stands in the line, in its order?"""
+        return self.time, self.dataset, self.tf, self.symbol, self.day, self.old, self.new
+
     def tells(self, other: Line) -> bool:
         """Do both lines tell the same publish, whenever they were written?"""
-        return astuple(self)[1:] == astuple(other)[1:]
+        return self.cells()[1:] == other.cells()[1:]
 
     def concerns(self, other: Line) -> bool:
         """Are both about the same day of the same shelf?"""
-        return astuple(self)[1:5] == astuple(other)[1:5]
+        return self.cells()[1:5] == other.cells()[1:5]
 
 
 def line(shelf: Shelf, day: date, old: str, new: str) -> Line:
@@ -49,7 +53,7 @@ def path(root: Path) -> Path:
 
 def append(root: Path, lines: Iterable[Line]) -> None:
     """Tell of publishes, durably. Writers of other shelves may append at the same time."""
-    data = "".join("\t".join(astuple(entry)) + "\n" for entry in lines).encode()
+    data = "".join("\t".join(entry.cells()) + "\n" for entry in lines).encode()
     with locks.telling(root):
         disk.append(path(root), data)
         disk.sync_folder(path(root).parent)
@@ -67,8 +71,22 @@ def lines(root: Path) -> Iterator[Line]:
     with file:
         for text in file:
             cells = text.rstrip("\n").split("\t")
-            if len(cells) == 7 and DIGEST.fullmatch(cells[6]):
+            if len(cells) == 7 and _is_day(cells[4]) and DIGEST.fullmatch(cells[6]):
                 yield Line(*cells)
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def last_words(shelf: Shelf) -> dict[date, str]:
+    """What is the log's last word on each day of this shelf: the sha256 of its part?"""
+    named = (shelf.dataset.name, shelf.tf.name, shelf.symbol)
+    told = {line.day: line.new for line in lines(shelf.root) if (line.dataset, line.tf, line.symbol) == named}
+    return {date.fromisoformat(day): new for day, new in told.items()}
 
 
 def complete(root: Path, wanted: Line) -> bool:

@@ -1,0 +1,320 @@
+"""Whatever changed behind the lake's back is found, by name; what a writer does meanwhile is not taken for it."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from lake import commit, days, locks, log
+from lake.layout import MANIFEST, SUCCESS, Shelf, shelf_at
+from lake.manifest import written
+from lake.verify import Finding, verify
+from meta.columns import BARS
+from tests import crash, lakes
+from tests.tap import MODES, Point, Tap, tapped
+
+WANTED = lakes.the_days(3)
+
+
+@pytest.fixture
+def root() -> Iterator[Path]:
+    with lakes.scratch() as folder:
+        yield folder
+
+
+@pytest.fixture
+def lake(root: Path) -> Path:
+    """Two symbols of three days, BTCUSDT at two timeframes."""
+    for symbol, tf in (("BTCUSDT", "1h"), ("ETHUSDT", "1h"), ("BTCUSDT", "4h")):
+        lakes.committed(lakes.a_shelf(root, tf, symbol), WANTED, seed=1)
+    return root
+
+
+def wrong(found: list[Finding]) -> list[Finding]:
+    return [finding for finding in found if finding.wrong]
+
+
+def folder(lake: Path, symbol: str = "BTCUSDT", day: date = WANTED[1], tf: str = "1h") -> Path:
+    return lakes.a_shelf(lake, tf, symbol).day_folder(day)
+
+
+def part(lake: Path, symbol: str = "BTCUSDT", day: date = WANTED[1]) -> Path:
+    return folder(lake, symbol, day) / Shelf.part_name(day)
+
+
+def test_a_sound_lake_has_no_findings(lake: Path) -> None:
+    before = {path: path.stat() for path in sorted(lake.rglob("*"))}
+    assert verify(lake) == [] and verify(lake, sample=0.5) == []
+    assert {path: path.stat() for path in sorted(lake.rglob("*"))} == before, "looking changes nothing"
+    assert verify(lake / "nowhere") == []
+
+
+def _swap(one: Path, other: Path) -> None:
+    kept = one.rename(one.with_name("kept"))
+    other.rename(one)
+    kept.rename(other)
+
+
+def _put(path: Path, data: bytes = b"x") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+def _as_link(path: Path, of: Path) -> None:
+    path.rename(of)
+    path.symlink_to(of)
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "a part missing": lambda lake: part(lake).unlink(),
+    "a manifest missing": lambda lake: (folder(lake) / MANIFEST).unlink(),
+    "a marker missing": lambda lake: (folder(lake) / SUCCESS).unlink(),
+    "a day missing": lambda lake: shutil.rmtree(folder(lake)),
+    "a day emptied": lambda lake: [path.unlink() for path in folder(lake).iterdir()],
+    "a part emptied": lambda lake: part(lake).write_bytes(b""),
+    "a part longer by a byte": lambda lake: part(lake).write_bytes(part(lake).read_bytes() + b"\n"),
+    "a marker that says something": lambda lake: (folder(lake) / SUCCESS).write_bytes(b"done\n"),
+    "parts of two symbols swapped": lambda lake: _swap(part(lake), part(lake, "ETHUSDT")),
+    "parts of two days swapped": lambda lake: _swap(part(lake), part(lake, day=WANTED[2])),
+    "manifests of two days swapped": lambda lake: _swap(
+        folder(lake) / MANIFEST, folder(lake, day=WANTED[2]) / MANIFEST
+    ),
+    "manifests of two symbols swapped": lambda lake: _swap(folder(lake) / MANIFEST, folder(lake, "ETHUSDT") / MANIFEST),
+    "whole days of two symbols swapped": lambda lake: _swap(folder(lake), folder(lake, "ETHUSDT")),
+    "whole days of two timeframes swapped": lambda lake: _swap(folder(lake), folder(lake, tf="4h")),
+    "whole days of one symbol swapped": lambda lake: _swap(folder(lake), folder(lake, day=WANTED[2])),
+    "a second part": lambda lake: _put(folder(lake) / "part-2.parquet"),
+    "a stray file in a day": lambda lake: _put(folder(lake) / ".DS_Store"),
+    "a folder in a day": lambda lake: (folder(lake) / "deep").mkdir(),
+    "a stray part on a shelf": lambda lake: _put(folder(lake).parent / "part.parquet"),
+    "a stray part above the shelves": lambda lake: _put(lake / "parquet" / "part.parquet"),
+    "a link for a part": lambda lake: _as_link(part(lake), lake / "kept"),
+    "a link for a day": lambda lake: _as_link(folder(lake), lake / "kept"),
+    "a link for a month": lambda lake: _as_link(folder(lake).parent, lake / "kept"),
+    "a file for a day": lambda lake: (shutil.rmtree(folder(lake)), _put(folder(lake))),
+    "a pipe for a manifest": lambda lake: ((folder(lake) / MANIFEST).unlink(), os.mkfifo(folder(lake) / MANIFEST)),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGE)
+def test_damage_is_found_by_name(what: str, lake: Path) -> None:
+    DAMAGE[what](lake)
+    found = wrong(verify(lake))
+    assert found, what
+    assert len(found) <= (4 if "days" in what else 2), f"more is told than is wrong: {[str(f) for f in found]}"
+    for finding in found:
+        text = str(finding)
+        assert finding.remedy and str(finding.path) in text and "\n" not in text
+        assert json.loads(json.dumps(finding.data()))["wrong"] is True
+
+
+def test_a_disk_that_cannot_be_read_is_a_finding(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = days.read
+
+    def failing(place: Shelf, day: date) -> days.Day | None:
+        if day == WANTED[1]:
+            raise OSError(errno.EIO, "Input/output error")
+        return real(place, day)
+
+    monkeypatch.setattr(days, "read", failing)
+    found = wrong(verify(lake))
+    assert len(found) == 3 and "cannot be read (Input/output error); check the disk" in str(found[0])
+
+
+def test_a_strange_folder_is_told_and_no_damage(lake: Path) -> None:
+    for name in ("parquet/7m/BTCUSDT/x", "parquet/1h/btc/x", "parquet/1h/BTCUSDT/notes.txt", "parquet/README",
+                 "parquet/1h/BTCUSDT/y=2025/m=13/x", "parquet/1h/BTCUSDT/y=2025/m=05/d=32/x",
+                 "parquet/1h/BTCUSDT/.FEATURES.json.12.tmp"):  # fmt: skip
+        _put(lake / name)
+    found = verify(lake)
+    assert len(found) == 7 and not wrong(found)
+
+
+def test_what_phases_keep_beside_their_days_is_no_stranger(lake: Path) -> None:
+    _put(lake / "features" / "1h" / "BTCUSDT" / "FEATURES.json")
+    _put(lake / "parquet" / "1h" / "BTCUSDT" / "OFFERED.json")
+    assert verify(lake) == []
+
+
+def test_a_lake_of_one_symbol_is_verified_alike(root: Path) -> None:
+    place = lakes.committed(
+        shelf_at(root / "out", lakes.a_shelf(root).dataset, lakes.a_shelf(root).tf, "BTCUSDT"), WANTED
+    )
+    assert verify(place.root, [place]) == []
+    (place.day_folder(WANTED[0]) / place.part_name(WANTED[0])).write_bytes(b"x")
+    assert len(wrong(verify(place.root, [place]))) == 1
+
+
+def test_days_the_log_does_not_know_are_told_once(lake: Path) -> None:
+    log.path(lake).unlink()
+    found = verify(lake)
+    assert len(found) == 3 and not wrong(found) and "3 days the log does not know" in str(found[0])
+
+
+def test_a_sample_compares_names_of_all_and_digests_of_some(root: Path) -> None:
+    place = lakes.planted(lakes.a_shelf(root), lakes.the_days(40))
+    for day in lakes.the_days(40):
+        path = place.day_folder(day) / place.part_name(day)
+        data = bytearray(path.read_bytes())
+        data[50] ^= 1
+        path.write_bytes(data)
+    assert len(verify(root)) == 40 and len(verify(root, sample=0.25)) == 10 and len(verify(root, sample=1.0)) == 40
+    (place.day_folder(lakes.DAY) / MANIFEST).unlink()
+    assert any(finding.day == lakes.DAY for finding in verify(root, sample=0.05))
+
+
+def a_rewrite(where: Path) -> None:
+    lakes.committed(lakes.a_shelf(where), WANTED, seed=2)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_a_dead_writer_left_is_told_and_no_damage(mode: str, root: Path) -> None:
+    """Killed at each of its changes: the days are sound, and only the leftovers are told."""
+    lake = root / "lake"
+    lakes.committed(lakes.a_shelf(lake), WANTED[:2], seed=1)
+    calls = crash.undisturbed(a_rewrite, lake, root, mode).calls
+    for number in range(0, len(calls), 2):
+        where = lakes.copied(lake, root / "struck")
+        crash.strike(a_rewrite, where, Point(number, "after", calls[number]), mode)
+        found = verify(where)
+        assert not wrong(found), f"after {number} {calls[number]}: {found}"
+        assert len(found) == len(lakes.staged(where))
+        a_rewrite(where)
+        assert verify(where) == []
+
+
+def test_a_live_writers_staging_is_not_told(lake: Path) -> None:
+    place = lakes.a_shelf(lake)
+    with commit.writing(place) as writer:
+        writer.stage(WANTED[0], lakes.a_day(seed=3), lakes.SOURCE)
+        assert verify(lake) == []
+    strange = lake / ".lake" / "staging" / "notes"
+    for path in (strange, strange.with_name(f"weights~1h~BTCUSDT~20250501~none~{'0' * 16}")):
+        path.mkdir()
+    assert len(verify(lake)) == 2 and not wrong(verify(lake))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_writer_at_work_raises_no_false_alarm(mode: str, root: Path) -> None:
+    place = lakes.committed(lakes.a_shelf(root), WANTED, seed=1)
+    tables = [{day: lakes.a_day(day, seed=seed) for day in WANTED} for seed in (1, 2)]
+    writer = os.fork()
+    if writer == 0:
+        with tapped(Tap(root), mode):
+            turn = 0
+            while True:
+                turn += 1
+                with commit.writing(place) as writing:
+                    for day, table in tables[turn % 2].items():
+                        writing.stage(day, table, lakes.SOURCE)
+                    writing.publish()
+    try:
+        until, looks = time.monotonic() + 20, 0
+        while time.monotonic() < until and (looks < 120 or len(lakes.told(root)) < 60):
+            found = verify(root)
+            assert found == [], [str(finding) for finding in found]
+            looks += 1
+        assert looks >= 30
+    finally:
+        os.kill(writer, signal.SIGKILL)
+        os.waitpid(writer, 0)
+
+
+def test_between_publish_and_log_a_day_is_no_false_alarm(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place, met = lakes.committed(lakes.a_shelf(root), WANTED, seed=1), []
+    real = log.append
+
+    def append(*args: object) -> None:
+        met.append(verify(root))
+        real(*args)  # type: ignore[arg-type]
+        met.append(verify(root))
+
+    monkeypatch.setattr(log, "append", append)
+    lakes.committed(place, WANTED, seed=2)
+    assert met == [[], []]
+
+
+def test_a_swap_of_two_rows_is_sound_while_the_part_is(lake: Path) -> None:
+    place = lakes.a_shelf(lake)
+    old = days.entry(place, WANTED[1])
+    other = days.entry(lakes.a_shelf(lake, symbol="ETHUSDT"), WANTED[1])
+    assert old and other
+    (folder(lake) / MANIFEST).write_bytes(written([other, old]))
+    assert verify(lake) == []
+    with locks.publishing(lake):
+        pass
+
+
+def mutations(lake: Path, seed: int, count: int) -> Iterator[tuple[str, Path]]:
+    """Change one file of the lake by a flipped bit, a cut, or zeros, again and again; it is put back after each."""
+    chance = random.Random(seed)
+    files = [path for path in sorted(lake.rglob("*")) if path.is_file() and "y=" in str(path)]
+    full = [path for path in files if path.stat().st_size]
+    for turn in range(count):
+        path = chance.choice(full)
+        data = path.read_bytes()
+        at, bit = chance.randrange(len(data)), 1 << chance.randrange(8)
+        changed = {
+            "flip": data[:at] + bytes([data[at] ^ bit]) + data[at + 1 :],
+            "cut": data[:at],
+            "zeros": data[:at] + bytes(min(64, len(data) - at)) + data[at + 64 :],
+        }[kind := ("flip", "flip", "flip", "cut", "zeros")[turn % 5]]
+        if changed == data:
+            continue
+        path.write_bytes(changed)
+        yield f"{kind} at {at} of {path.name}", path
+        path.write_bytes(data)
+
+
+def found_all(lake: Path, seed: int, count: int) -> int:
+    done = 0
+    for what, path in mutations(lake, seed, count):
+        found = wrong(verify(lake))
+        assert len(found) == 1 and found[0].path in (path.parent, path), f"{what}: {found}"
+        done += 1
+    return done
+
+
+def test_flips_and_cuts_are_all_found(root: Path) -> None:
+    lakes.committed(lakes.a_shelf(root), WANTED[:2])
+    assert found_all(root, 1, 400) > 350
+
+
+@pytest.mark.long
+def test_ten_thousand_flips_and_cuts_are_all_found(root: Path) -> None:
+    lakes.committed(lakes.a_shelf(root), WANTED[:2], columns=BARS)
+    done = found_all(root, 2, 10_500)
+    print(f"B6: {done} of {done} flips, cuts and zeroings found")
+    assert done >= 10_000
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("tf", "n"), [("5m", 365), ("1m", 120)])
+def test_verify_is_about_as_fast_as_hashing(tf: str, n: int, root: Path) -> None:
+    lakes.planted(lakes.a_shelf(root, tf), lakes.the_days(n), columns=BARS)
+    paths = [path for path in root.rglob("*") if path.is_file() and ".lake" not in path.parts]
+    hashing, verifying = [], []
+    for _ in range(7):
+        start = time.perf_counter()
+        for path in paths:
+            with open(path, "rb") as file:
+                hashlib.file_digest(file, "sha256").hexdigest()
+        middle = time.perf_counter()
+        assert verify(root) == []
+        hashing.append(middle - start)
+        verifying.append(time.perf_counter() - middle)
+    ratio = min(hashing) / min(verifying)
+    size = sum(path.stat().st_size for path in paths) / 1e6
+    print(f"B6: {n} days of {tf}, {size:.0f} MB: verify at {ratio:.0%} of hashlib's speed")
+    assert ratio >= 0.6
