@@ -228,18 +228,19 @@ def write(path: Path, text: str) -> None:
     disk.write_over(path, text.encode())
 
 
-def tell(reports: Sequence[Report], out: Path, as_json: bool) -> None:
-    """Print what was found, and write it as JSON keyed by symbol."""
+def tell(reports: Sequence[Report], out: Path, as_json: bool, text: str | None = None) -> None:
+    """Print what was found, and write it: as JSON keyed by symbol, or as the text given."""
     import click
 
-    text = json.dumps({report.symbol: report.data() for report in reports}, indent=1, ensure_ascii=False)
-    write(out, text + "\n")
+    told = json.dumps({report.symbol: report.data() for report in reports}, indent=1, ensure_ascii=False)
+    write(out, told + "\n" if text is None else text)
     if as_json:
-        click.echo(text)
-    else:
-        for report in reports:
-            click.echo("\n".join(report.lines()))
-    cli.say(f"wrote {settings.shown(out)}") if as_json else click.echo(f"wrote {settings.shown(out)}")
+        click.echo(told)
+        cli.say(f"wrote {settings.shown(out)}")
+        return
+    for line in [line for report in reports for line in report.lines()]:
+        click.echo(line)
+    click.echo(f"wrote {settings.shown(out)}")
 
 
 def end(reports: Sequence[Report], failures: Sequence[str], what: str) -> int:

@@ -120,12 +120,17 @@ def _report(
 
 
 def _of_schema(table: pa.Table | None) -> pa.Table:
-    """The same bars with every column of P1: one that no part has is missing throughout."""
+    """The same bars with every column of P1: one that no part has is missing throughout. NaN becomes null."""
     assert table is not None
-    columns = [
-        table.column(f.name).cast(f.type) if f.name in table.column_names else pa.nulls(table.num_rows, f.type)
-        for f in SCHEMA
-    ]
+    columns = []
+    for wanted in SCHEMA:
+        if wanted.name not in table.column_names:
+            columns.append(pa.nulls(table.num_rows, wanted.type))
+            continue
+        column = table.column(wanted.name).cast(wanted.type)
+        if pa.types.is_floating(wanted.type):  # SQL takes NaN for the largest number
+            column = pc.if_else(pc.is_nan(column), None, column)
+        columns.append(column)
     return pa.table(columns, schema=SCHEMA)
 
 

@@ -14,6 +14,7 @@ from lake.cli import Span
 from lake.layout import Shelf
 from meta.datasets import DATASETS
 from meta.errors import PerplakeError, Usage
+from p2_features.checks_cli import bench, validate
 
 BARS, FEATURES = DATASETS["bars"], DATASETS["features"]
 
@@ -123,3 +124,7 @@ def build(
     for failure in failures:
         cli.say(f"error: {failure}")
     return 1 if failures else 0
+
+
+commands.add_command(validate)
+commands.add_command(bench)

@@ -14,6 +14,7 @@ from lake.cli import Span
 from lake.layout import Shelf
 from meta.datasets import DATASETS
 from meta.errors import PerplakeError, Usage
+from p3_labels.checks_cli import sample, validate
 
 BARS, FEATURES, LABELS = DATASETS["bars"], DATASETS["features"], DATASETS["labels"]
 
@@ -134,3 +135,7 @@ def triple_barrier(
     for failure in failures:
         cli.say(f"error: {failure}")
     return 1 if failures else 0
+
+
+commands.add_command(validate)
+commands.add_command(sample)
