@@ -7,7 +7,7 @@ import pytest
 
 from p3_labels.barriers import OUTCOMES, REASONS, TIES
 from p3_labels.kernels.first_minute import first_minute
-from p3_labels.kernels.first_touch import first_touch, first_touch_plain, no_touches
+from p3_labels.kernels.first_touch import first_touch
 from tests import naive
 from tests.p3_tape import bars_from, cut, random_bars, random_minutes, rows_of
 
@@ -170,8 +170,7 @@ def test_paths_abreast_are_the_plain_walk_to_the_bit(width, tie, horizon):
         events = np.flatnonzero(~np.isnan(bars.close) & (rng.random(3000) < chosen))
         upper, lower = bars.close[events] + width, bars.close[events] - width
         prices = (bars.open, bars.high, bars.low, bars.close, bars.open_tape, events, upper, lower, horizon, TIES[tie])
-        plain = no_touches(events.size)
-        first_touch_plain(*prices, 0, events.size, plain)
+        plain = first_touch(*prices, plain=True)
         for name, mine, wanted in zip(plain._fields, first_touch(*prices), plain, strict=True):
             assert mine.tobytes() == wanted.tobytes(), name
 

@@ -49,70 +49,13 @@ class Touches(NamedTuple):
     path_gap: Flags
 
 
-@njit(cache=True, nogil=True)
 def no_touches(n: int) -> Touches:
     """Where does a kernel write what came of n events?"""
+    status, outcome, label = np.zeros(n, np.int8), np.zeros(n, np.int8), np.zeros(n, np.int8)
+    prices = np.empty((4, n))
     return Touches(
-        np.zeros(n, np.int8),
-        np.zeros(n, np.int8),
-        np.zeros(n, np.int8),
-        np.zeros(n, np.int32),
-        np.empty(n, np.float64),
-        np.empty(n, np.float64),
-        np.empty(n, np.float64),
-        np.empty(n, np.float64),
-        np.zeros(n, np.bool_),
+        status, outcome, label, np.zeros(n, np.int32), prices[0], prices[1], prices[2], prices[3], np.zeros(n, np.bool_)
     )
-
-
-@njit(cache=True, nogil=True)
-def first_touch_plain(
-    open_: Floats,
-    high: Floats,
-    low: Floats,
-    close: Floats,
-    open_tape: Flags,
-    events: Ints,
-    upper: Floats,
-    lower: Floats,
-    horizon: int,
-    tie: int,
-    first: int,
-    stop: int,
-    out: Touches,
-) -> None:
-    """The same question as first_touch for events first … stop−1, one path after another, answered into `out`."""
-    for i in range(first, stop):
-        entry = close[events[i]]
-        status, outcome, label, held, price, highest, lowest, path_gap = first_walk(
-            open_, high, low, close, open_tape, events[i], upper[i], lower[i], horizon, tie
-        )
-        out.status[i] = status
-        out.outcome[i] = outcome
-        out.label[i] = label
-        out.held[i] = held
-        out.path_gap[i] = path_gap
-        out.exit[i] = price
-        out.ret[i] = log_ratio(price, entry)
-        out.mfe[i] = log_ratio(highest, entry)
-        out.mae[i] = log_ratio(lowest, entry)
-
-
-@njit(cache=True, nogil=True)
-def _fill(close: Floats, events: Ints, upper: Floats, lower: Floats, work: Floats) -> None:
-    for i in range(LANES):
-        work[UPPER + np.uint64(i)] = -np.inf
-    for i in range(events.size):
-        lane = np.uint64(events[i] - events[0])
-        work[ENTRY + lane] = close[events[i]]
-        work[UPPER + lane] = upper[i]
-        work[LOWER + lane] = lower[i]
-
-
-@njit(cache=True, nogil=True)
-def _give(row: np.uint64, events: Ints, work: Floats, out: AnyColumn) -> None:
-    for i in range(events.size):
-        out[i] = work[row + np.uint64(events[i] - events[0])]
 
 
 @njit(cache=True, nogil=True)
@@ -125,6 +68,104 @@ def _in_order(open_: Floats, high: Floats, low: Floats, close: Floats, open_tape
 
 
 @njit(cache=True, nogil=True)
+def _stretches(
+    open_: Floats, high: Floats, low: Floats, close: Floats, open_tape: Flags, events: Ints, horizon: int
+) -> tuple[Ints, Flags]:
+    """Which runs of events lie within LANES bars, [at[k], at[k+1]) each, and which of them can be walked abreast?"""
+    at = np.empty(events.size + 1, np.int64)
+    abreast = np.zeros(events.size, np.bool_)
+    known = 0  # bars start+1 … known−1 have been looked at and are in order
+    runs = first = 0
+    while first < events.size:
+        start = events[first]
+        at[runs] = first
+        first += 1
+        while first < events.size and events[first - 1] < events[first] < start + LANES:
+            first += 1
+        end = start + LANES + horizon
+        if first - at[runs] >= WORTH_IT and end <= close.size:
+            lo = max(known, start + 1)
+            abreast[runs] = _in_order(open_[lo:end], high[lo:end], low[lo:end], close[lo:end], open_tape[lo:end])
+            known = end if abreast[runs] else known
+        runs += 1
+    at[runs] = events.size
+    return at[: runs + 1], abreast[:runs]
+
+
+@njit(cache=True, nogil=True)
+def _walk_abreast(
+    open_: Floats,
+    high: Floats,
+    low: Floats,
+    close: Floats,
+    events: Ints,
+    upper: Floats,
+    lower: Floats,
+    horizon: int,
+    tie: int,
+    at: Ints,
+    abreast: Flags,
+    out: Touches,
+) -> None:
+    work = np.ones(ROWS * LANES)
+    for run in range(abreast.size):
+        if not abreast[run]:
+            continue
+        start = events[at[run]]
+        for i in range(LANES):
+            work[UPPER + np.uint64(i)] = -np.inf
+        for i in range(at[run], at[run + 1]):
+            lane = np.uint64(events[i] - start)
+            work[ENTRY + lane] = close[events[i]]
+            work[UPPER + lane] = upper[i]
+            work[LOWER + lane] = lower[i]
+        first_lanes(open_, high, low, close, start, horizon, tie, work)
+        for i in range(at[run], at[run + 1]):
+            lane = np.uint64(events[i] - start)
+            out.outcome[i] = work[OUTCOME + lane]
+            out.label[i] = work[LABEL + lane]
+            out.held[i] = work[HELD + lane]
+            out.exit[i] = work[EXIT + lane]
+            out.ret[i] = work[RET + lane]
+            out.mfe[i] = work[MFE + lane]
+            out.mae[i] = work[MAE + lane]
+
+
+@njit(cache=True, nogil=True)
+def _walk_alone(
+    open_: Floats,
+    high: Floats,
+    low: Floats,
+    close: Floats,
+    open_tape: Flags,
+    events: Ints,
+    upper: Floats,
+    lower: Floats,
+    horizon: int,
+    tie: int,
+    at: Ints,
+    abreast: Flags,
+    out: Touches,
+) -> None:
+    for run in range(abreast.size):
+        if abreast[run]:
+            continue
+        for i in range(at[run], at[run + 1]):
+            entry = close[events[i]]
+            status, outcome, label, held, price, highest, lowest, path_gap = first_walk(
+                open_, high, low, close, open_tape, events[i], upper[i], lower[i], horizon, tie
+            )
+            out.status[i] = status
+            out.outcome[i] = outcome
+            out.label[i] = label
+            out.held[i] = held
+            out.path_gap[i] = path_gap
+            out.exit[i] = price
+            out.ret[i] = log_ratio(price, entry)
+            out.mfe[i] = log_ratio(highest, entry)
+            out.mae[i] = log_ratio(lowest, entry)
+
+
 def first_touch(
     open_: Floats,
     high: Floats,
@@ -136,44 +177,25 @@ def first_touch(
     lower: Floats,
     horizon: int,
     tie: int,
+    plain: bool = False,
 ) -> Touches:
     """Which barrier does the path t+1 … t+horizon of each event touch first?
 
     open_, high, low, close: (n,) float64, quote currency, on the grid; NaN = absent bar.
     open_tape: (n,) bool, True where the day of that grid position is committed; the first False, or the array's end,
     ends the tape. events: (m,) int64 positions of present bars, entered at their close; rising for speed.
-    upper, lower: (m,) float64, quote currency. tie: WAIT, STOP or NEAREST.
+    upper, lower: (m,) float64, quote currency. tie: WAIT, STOP or NEAREST. plain: one path after another throughout.
     Returns Touches of m: status LABELLED, UNRESOLVED (the tape ends first) or GAP (more than three bars missing in a
     row before the touch, or none present at all); label -1, 0, 1; held in grid steps; exit in quote currency; ret,
     mfe ≥ 0 and mae ≤ 0 log returns from the entry. A gap-open exit counts its bar by the open alone.
     """
     out = no_touches(events.size)
-    work = np.ones(ROWS * LANES)
-    known = 0  # bars start+1 … known−1 have been looked at and are in order
-    first = 0
-    while first < events.size:
-        start = events[first]
-        stop = first + 1
-        while stop < events.size and events[stop - 1] < events[stop] < start + LANES:
-            stop += 1
-        end = start + LANES + horizon
-        abreast = stop - first >= WORTH_IT and end <= close.size
-        if abreast:
-            lo = max(known, start + 1)
-            abreast = _in_order(open_[lo:end], high[lo:end], low[lo:end], close[lo:end], open_tape[lo:end])
-        if abreast:
-            known = end
-            some = events[first:stop]
-            _fill(close, some, upper[first:stop], lower[first:stop], work)
-            first_lanes(open_, high, low, close, start, horizon, tie, work)
-            _give(OUTCOME, some, work, out.outcome[first:stop])
-            _give(LABEL, some, work, out.label[first:stop])
-            _give(HELD, some, work, out.held[first:stop])
-            _give(EXIT, some, work, out.exit[first:stop])
-            _give(RET, some, work, out.ret[first:stop])
-            _give(MFE, some, work, out.mfe[first:stop])
-            _give(MAE, some, work, out.mae[first:stop])
-        else:
-            first_touch_plain(open_, high, low, close, open_tape, events, upper, lower, horizon, tie, first, stop, out)
-        first = stop
+    at, abreast = _stretches(open_, high, low, close, open_tape, events, horizon)
+    if plain:
+        abreast[:] = False
+    paths = (events, upper, lower, horizon, tie, at, abreast, out)
+    if abreast.any():
+        _walk_abreast(open_, high, low, close, *paths)
+    if not abreast.all():
+        _walk_alone(open_, high, low, close, open_tape, *paths)
     return out

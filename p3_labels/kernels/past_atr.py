@@ -71,19 +71,17 @@ def _wilder(reach: Floats, close: Floats, bars: int, start: int, first: int, sto
 
 
 @njit(cache=True, nogil=True)
-def _simple(
-    reach: Floats, close: Floats, bars: int, bars_per_day: int, day_offset: int, days_back: int, out: Floats
-) -> None:
+def _simple(reach: Floats, close: Floats, bars: int, bars_per_day: int, day_offset: int, days_back: int) -> Floats:
     """The plain mean of the last `bars` ranges, where all of them lie in the day's reach.
 
     Summed anew and oldest first each time, so that no start shows in the bits.
     """
+    out = np.full(close.size, np.nan)
     last = np.empty(bars)
     begun = np.empty(bars, np.int64)  # where each range's own previous close stands
     before = -1
     seen = 0
     for t in range(close.size):
-        out[t] = np.nan
         if np.isnan(close[t]):
             continue
         if before >= 0:
@@ -97,6 +95,7 @@ def _simple(
             for k in range(seen, seen + bars):
                 total += last[k % bars]
             out[t] = total / bars
+    return out
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -124,10 +123,11 @@ def _go_on(x: Floats, mean: Floats, bars: float) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _wilder_lanes(table: Floats, lanes: int, days_back: int, bars: int) -> Floats:
+def _wilder_lanes(table: Floats, days: int, days_back: int, bars: int) -> Floats:
     """_wilder for many days at once: table[j, d] is bar j of day d, lane d's run goes from day d to d + days_back."""
-    per_day = table.shape[0]
+    per_day, lanes = table.shape[0], table.shape[1] - days_back
     mean, seen = np.zeros(lanes), np.full(lanes, -1.0)
+    seen[days:] = bars  # nothing to wait for in the lanes that only fill up the last vector
     out = np.empty((per_day, lanes))
     lacking = lanes
     for back in range(days_back + 1):
@@ -145,50 +145,49 @@ def _wilder_lanes(table: Floats, lanes: int, days_back: int, bars: int) -> Float
 
 
 @njit(cache=True, nogil=True)
-def _wilder_by_day(
-    reach: Floats, close: Floats, bars: int, per_day: int, day_offset: int, days_back: int, since: int, out: Floats
-) -> None:
-    """Days lie side by side in a table, so that one instruction serves the same bar of many days."""
-    days = -(-(close.size + day_offset) // per_day)
-    day = (since + day_offset) // per_day
-    while day < min(days, days_back):
-        first, stop = day * per_day - day_offset, (day + 1) * per_day - day_offset
-        _wilder(reach, close, bars, 0, max(first, 0), min(stop, close.size), out)
-        day += 1
-    if day >= days:
-        return
-    origin = day - days_back  # the table's first day
-    lanes = -(-(days - day) // 8) * 8  # whole vectors; lanes too many repeat the last day
-    table = np.empty((per_day, lanes + days_back))
-    begun = not np.isnan(close[: max(origin * per_day - day_offset, 0)]).all()
-    for d in range(lanes + days_back):
-        start = min(origin + d, days - 1) * per_day - day_offset
-        for t in range(start, start + per_day):
-            x = reach[t] if 0 <= t < close.size else np.nan
-            if x != x and not begun and 0 <= t < close.size and not np.isnan(close[t]):
-                x = 0.0  # the history's first bar has no range, but a run passes its first bar over anyway
-                begun = True
-            table[t - start, d] = x
-    averages = _wilder_lanes(table, lanes, days_back, bars)
-    for d in range(days - day):
-        start = (day + d) * per_day - day_offset
+def _day_table(reach: Floats, close: Floats, per_day: int, day_offset: int, first_day: int, days: int) -> Floats:
+    """table[j, d] is the range of bar j of day first_day + d; NaN where the array does not reach."""
+    table = np.full((per_day, days), np.nan)
+    begun = False
+    for t in range(max(first_day * per_day - day_offset, 0)):
+        begun = begun or close[t] == close[t]
+    for d in range(days):
+        start = (first_day + d) * per_day - day_offset
         for t in range(max(start, 0), min(start + per_day, close.size)):
-            out[t] = averages[t - start, d]
+            table[t - start, d] = reach[t]
+            if not begun and close[t] == close[t]:
+                table[t - start, d] = 0.0  # the history's first bar has no range; a run passes its first over anyway
+                begun = True
+    return table
 
 
 @njit(cache=True, nogil=True)
-def _by_day(
-    reach: Floats, close: Floats, bars: int, per_day: int, day_offset: int, days_back: int, since: int, simple: bool
+def _from_day_table(table: Floats, per_day: int, day_offset: int, first_day: int, out: Floats) -> None:
+    for d in range(table.shape[1]):
+        start = (first_day + d) * per_day - day_offset
+        for t in range(max(start, 0), min(start + per_day, out.size)):
+            out[t] = table[t - start, d]
+
+
+def _wilder_by_day(
+    reach: Floats, close: Floats, bars: int, per_day: int, day_offset: int, days_back: int, since: int
 ) -> Floats:
+    """Days lie side by side in a table, so that one instruction serves the same bar of many days."""
     out = np.full(close.size, np.nan)
-    if simple:
-        _simple(reach, close, bars, per_day, day_offset, days_back, out)
-    else:
-        _wilder_by_day(reach, close, bars, per_day, day_offset, days_back, since, out)
+    days = -(-(close.size + day_offset) // per_day)
+    first_day = (since + day_offset) // per_day
+    for day in range(first_day, min(days, days_back)):
+        first, stop = max(day * per_day - day_offset, 0), min((day + 1) * per_day - day_offset, close.size)
+        _wilder(reach, close, bars, 0, first, stop, out)
+    first_day = max(first_day, days_back)
+    if first_day < days:
+        lanes = -(-(days - first_day) // 8) * 8  # whole vectors; days beyond the array are all NaN
+        table = _day_table(reach, close, per_day, day_offset, first_day - days_back, days_back + lanes)
+        averages = _wilder_lanes(table, days - first_day, days_back, bars)
+        _from_day_table(averages, per_day, day_offset, first_day, out)
     return out
 
 
-@njit(cache=True, nogil=True)
 def past_atr(high: Floats, low: Floats, close: Floats, bars: int = 14, simple: bool = False) -> Floats:
     """How far does a bar reach on average, seen from each bar, counting from the first one given?
 
@@ -197,16 +196,14 @@ def past_atr(high: Floats, low: Floats, close: Floats, bars: int = 14, simple: b
     the mean of the last n true ranges.
     Returns (n,) float64, quote currency; NaN at absent bars (passed over) and before n true ranges are known.
     """
-    out = np.empty(close.size)
     reach = past_true_range(high, low, close)
     if simple:
-        _simple(reach, close, bars, close.size, 0, 0, out)
-    else:
-        _wilder(reach, close, bars, 0, 0, close.size, out)
+        return _simple(reach, close, bars, close.size, 0, 0)
+    out = np.empty(close.size)
+    _wilder(reach, close, bars, 0, 0, close.size, out)
     return out
 
 
-@njit(cache=True, nogil=True)
 def past_atr_by_day(
     high: Floats,
     low: Floats,
@@ -225,17 +222,16 @@ def past_atr_by_day(
     end before position `since` may be left out (NaN).
     """
     reach = past_true_range(high, low, close)
-    return _by_day(reach, close, bars, bars_per_day, day_offset, days_back, since, simple)
+    if simple:
+        return _simple(reach, close, bars, bars_per_day, day_offset, days_back)
+    return _wilder_by_day(reach, close, bars, bars_per_day, day_offset, days_back, since)
 
 
-@njit(cache=True, nogil=True)
 def past_realised_by_day(close: Floats, bars: int, bars_per_day: int, day_offset: int, days_back: int) -> Floats:
     """How far does the close move per bar, by the root mean square of the last `bars` log returns?
 
     As past_atr_by_day in its days. Returns (n,) float64, quote currency: √(mean r²)·close; NaN at absent bars and
     before `bars` returns are known.
     """
-    out = _by_day(past_squared_return(close), close, bars, bars_per_day, day_offset, days_back, 0, True)
-    for t in range(close.size):
-        out[t] = math.sqrt(out[t]) * close[t]
-    return out
+    means = _simple(past_squared_return(close), close, bars, bars_per_day, day_offset, days_back)
+    return np.sqrt(means) * close
