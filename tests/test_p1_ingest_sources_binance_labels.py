@@ -118,3 +118,36 @@ def test_a_file_is_judged_alone_whatever_else_was_asked() -> None:
     alone = [settle([one], seen, TF)[0] for one in files]
     assert [(a.note, a.at.tolist()) for a in together] == [(a.note, a.at.tolist()) for a in alone]
     assert together[0].at[-1] == day_start(days[1]) - 5 * MINUTE
+
+
+def page(columns: tuple[str, ...], labels: Answer) -> Answer:
+    return replace(labels, values={name: labels.values[name] for name in columns})
+
+
+def test_pages_that_nothing_decides_are_read_late_never_early() -> None:
+    seen = file(DAY, 0, 0)
+    pages = [page(("oi_now", "oi_base"), seen), page(("ls_global",), seen), page(("ls_taker",), seen)]
+    found = settle(pages, [], TF)[0]
+    assert found.at.tolist() == (seen.at + STEP).tolist() and found.note.count("undecided") == 3
+    assert settle(pages[1:2], [klines()], TF)[0].at[0] == seen.at[0] + STEP, "ratios without interest beside them"
+
+
+def test_ratios_share_the_instant_of_the_interest_and_flows_have_their_own() -> None:
+    stock, flow = file(DAY, 0, 0), file(DAY, 0, STEP)
+    pages = [page(("oi_now", "oi_base"), stock), page(("ls_global",), stock), page(("ls_taker",), flow)]
+    found = settle(pages, [klines()], TF)[0]
+    assert len(found.at) == 289
+    assert np.array_equal(found.values["ls_global"][:-1], stock.values["ls_global"])
+    assert np.array_equal(found.values["ls_taker"][1:], flow.values["ls_taker"])
+
+
+def test_where_the_archive_and_rest_speak_of_one_instant_the_archive_stands() -> None:
+    whole = file(DAY, 0, 0)
+    told = replace(whole, values=whole.values | {"ls_global": np.where(np.arange(288) < 9, np.nan, 2.5)})
+    pages = [page(("oi_now", "oi_base"), whole), page(("ls_global",), whole)]
+    archive, joined = settle([*pages, told], [klines()], TF)
+    assert (archive.values["ls_global"][9:] == 2.5).all()
+    assert (joined.values["ls_global"][9:] == 2.5).all()
+    assert np.array_equal(joined.values["ls_global"][:9], whole.values["ls_global"][:9]), (
+        "and REST fills what it left blank"
+    )
