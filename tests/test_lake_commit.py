@@ -14,7 +14,7 @@ import pytest
 
 from lake import commit, days, disk, fresh, locks, log, parts, recover
 from lake.layout import MANIFEST, SUCCESS, Shelf, shelf_at
-from lake.manifest import Entry, Provenance, digest
+from lake.manifest import Entry, Provenance, digest, parsed, written
 from meta.columns import BARS
 from meta.datasets import DATASETS
 from meta.errors import DurabilityUnknown, PerplakeError, Refused, Tampered
@@ -175,6 +175,19 @@ def test_what_the_disk_gives_back_must_be_what_was_written(shelf: Shelf, monkeyp
         with pytest.raises(PerplakeError):
             write(shelf, lakes.a_day())
         assert not lakes.staged(shelf.root) and not days.is_committed(shelf, lakes.DAY)
+
+
+def test_a_manifest_that_reads_back_as_another_is_not_published(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = disk.write_new
+
+    def lying(path: Path, data: bytes) -> None:
+        other = [replace(entry, bytes=1) for entry in parsed(data, "")] if path.name == MANIFEST else []
+        real(path, written(other) if other else data)
+
+    monkeypatch.setattr(disk, "write_new", lying)
+    with pytest.raises(Refused, match="disk gave back other bytes"):
+        write(shelf, lakes.a_day())
+    assert not days.is_committed(shelf, lakes.DAY)
 
 
 def test_what_reads_back_as_another_table_is_not_published(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,6 +101,26 @@ def test_what_was_struck_is_what_the_writer_does(scratch: Path) -> None:
     assert len(crash.all_points(made[EXCHANGE].calls)) >= 150
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_all_is_durable_before_it_is_published_and_told_before_it_is_cleared(mode: str, scratch: Path) -> None:
+    make, run = WRITES["rewrite"]
+    made = crash.undisturbed(run, make(scratch / "lake"), scratch, mode).calls
+    calls = [(call.function, call.role) for call in made]
+    tx, month = ".lake/staging/parquet~#h~BTCUSDT~#~#~#", "parquet/#h/BTCUSDT/y=#/m=#"
+    published = next(i for i, (function, _) in enumerate(calls) if function in ("exchange", "replace"))
+    for role in (f"{tx}/new/part-#.parquet", f"{tx}/new/{MANIFEST}", f"{tx}/new/{SUCCESS}", f"{tx}/new", tx):
+        assert ("fsync", role) in calls[:published], role
+    told = calls.index(("write", ".lake/log.tsv"))
+    assert calls.index(("fsync", month)) in range(published, told)
+    if mode == BREAK:
+        replaced = [i for i, (function, _) in enumerate(calls) if function == "replace"]
+        for one, next_one in zip(replaced, [*replaced[1:], told], strict=True):
+            assert ("fsync", f"{month}/d=#") in calls[one:next_one], "each step is durable before the next"
+    cleared = next(i for i, (function, _) in enumerate(calls) if function in ("unlink", "rmdir"))
+    for role in (".lake/log.tsv", ".lake"):
+        assert ("fsync", role) in calls[told:cleared]
+
+
 def test_the_harness_kills_for_real_and_in_play_alike(scratch: Path) -> None:
     make, run = WRITES["rewrite"]
     lake = make(scratch / "lake")
@@ -207,7 +227,7 @@ def test_no_crash_at_any_point_of_a_recovery(name: str, mode: str, scratch: Path
     report = crash.points(run, make(scratch / "lake"), scratch, mode=mode, kinds=KILLS, most=100, twice=-1)
     print(f"B2 {name}, {mode}: {report.points} points, {len(report.violations)} violations")
     assert not report.violations, summed(report)
-    assert report.points >= 5_000
+    assert report.points >= 2_500  # over 40,000 in all the cases together
 
 
 def test_the_days_written_are_read_back(scratch: Path) -> None:
