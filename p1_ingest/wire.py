@@ -42,19 +42,23 @@ BOUNDS: Mapping[str, Bounds] = {
     "zip": Bounds(256 * MIB, 256 * MIB, 600.0),
 }
 _TROUBLE = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
-_now = threading.local()  # .connections: those the request under way on this thread uses
+_now = threading.local()  # .lines: the connections and sockets of the request under way on this thread
 
 
 class _Plain(HTTPConnection):
     def request(self, *args: Any, **kwargs: Any) -> None:
-        _now.connections.append(self)
+        """Send, and note both: the socket comes with connecting, and the connection forgets it for a last reply."""
+        _now.lines.append(self)
         super().request(*args, **kwargs)
+        _now.lines.append(self.sock)
 
 
 class _Secure(HTTPSConnection):
     def request(self, *args: Any, **kwargs: Any) -> None:
-        _now.connections.append(self)
+        """Send, and note both."""
+        _now.lines.append(self)
         super().request(*args, **kwargs)
+        _now.lines.append(self.sock)
 
 
 class _PlainPool(HTTPConnectionPool):
@@ -93,9 +97,10 @@ class Wire:
 
         Raises Retryable for trouble on the way, BadPayload for more bytes than allowed.
         """
-        connections = _now.connections = []
+        lines: list[Any] = []
+        _now.lines = lines
         cut = threading.Event()
-        timer = threading.Timer(left, _cut, (cut, connections))
+        timer = threading.Timer(left, _cut, (cut, lines))
         timer.daemon = True
         timer.start()
         try:
@@ -139,14 +144,15 @@ class Wire:
         return session
 
 
-def _cut(cut: threading.Event, connections: list[HTTPConnection]) -> None:
+def _cut(cut: threading.Event, lines: list[Any]) -> None:
     """Hang up: socket timeouts bound one read, so a venue that drips bytes could hold a thread for days."""
     cut.set()
-    for connection in connections:
-        if isinstance(connection.sock, socket.socket):
+    for line in lines:
+        sock = getattr(line, "sock", line)
+        if isinstance(sock, socket.socket):
             with contextlib.suppress(OSError):  # it had hung up already
                 # Not SSLSocket.shutdown, which would have the reader take the ciphertext for the body.
-                socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 def _body(response: requests.Response, encoding: str, request: Request, bounds: Bounds) -> bytes:

@@ -38,6 +38,7 @@ from tests.canned import (
 KEY = "canary-7f3a9c51e0d2b846"
 GOOD = reply(b"good")
 CHUNKED = b"HTTP/1.1 200 Said\r\nTransfer-Encoding: chunked\r\n\r\n"
+GZIP_HEAD = b"HTTP/1.1 200 Said\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(b"")[:10]
 SMALL = {"json": Bounds(1 << 20, 1 << 20, 120.0), "zip": Bounds(1 << 20, 1 << 20, 120.0)}
 
 
@@ -151,6 +152,8 @@ SLOW = {
     "head a byte at a time": for_ever(b"HTTP/1.1 200 Said\r\nX-Long: ", b"a", 0.02),
     "endless 100 Continue": for_ever(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.005),
     "body a byte at a time": for_ever(reply(b"", length=10**6), b"a", 0.02),
+    "a body of no length": for_ever(b"HTTP/1.1 200 Said\r\n\r\n", b"a", 0.02),
+    "a last reply": for_ever(reply(b"", 200, "Connection: close", length=10**6), b"a", 0.02),
     "chunks without end": for_ever(CHUNKED, b"1\r\na\r\n", 0.02),
 }
 
@@ -166,8 +169,12 @@ def test_a_venue_that_drips_is_cut_off_at_the_deadline(kind: str) -> None:
 
 @pytest.mark.parametrize(
     "play",
-    [for_ever(CHUNKED, b"10000\r\n" + b"a" * 65536 + b"\r\n"), for_ever(reply(b"", length=10**12), b"a" * 65536)],
-    ids=["endless chunks", "a terabyte"],
+    [
+        for_ever(CHUNKED, b"10000\r\n" + b"a" * 65536 + b"\r\n"),
+        for_ever(reply(b"", length=10**12), b"a" * 65536),
+        for_ever(GZIP_HEAD, b"\x00\x00\x00\xff\xff" * 10_000),
+    ],
+    ids=["endless chunks", "a terabyte", "gzip of nothing"],
 )
 def test_an_endless_body_is_stopped_and_not_asked_for_again(play: Callable[[socket.socket], None]) -> None:
     with Canned(play) as venue, sender(venue, bounds=SMALL) as send:
@@ -356,6 +363,16 @@ def test_the_key_shows_in_no_output() -> None:
     assert KEY not in "".join(seen)
 
 
+@pytest.mark.parametrize("kind", [Retryable, BadPayload, VenueRefused, NotReady])
+def test_the_key_shows_in_no_error_of_a_transport(kind: type[PerplakeError]) -> None:
+    def leaky(request: Request, url: str, headers: Mapping[str, str], left: float) -> Reply:
+        raise kind(f"sent {dict(headers)}")
+
+    with Canned() as venue, pytest.raises(kind, match=r"\*\*\*") as caught:
+        sender(venue, transport=leaky).send(request(), plain)
+    assert KEY not in repr(caught.value) and caught.value.__cause__ is None
+
+
 def test_every_accepted_body_is_recorded_once_and_no_other() -> None:
     seen: list[tuple[Request, bytes, int]] = []
     with Canned(reply(b"bad", 500), GOOD, reply(b"", 404)) as venue:
@@ -459,13 +476,21 @@ def test_the_sender_keeps_to_the_limit_its_replies_name() -> None:
 
 
 def test_one_threads_rate_limit_holds_the_others() -> None:
-    with Canned(reply(b"", 429, "Retry-After: 9"), GOOD) as venue, sender(venue) as send:
-        send.send(request(), plain)
-        clock: Clock = send.test_clock  # type: ignore[attr-defined]
-        assert clock.slept == [9.0]
-        send.budget("venue").hold(5.0)
-        send.send(request(), plain)
-        assert clock.now - 1000 == pytest.approx(14, abs=0.1)
+    clock, sent = Clock(), list[tuple[str, float]]()
+
+    def venue(request: Request, url: str, headers: Mapping[str, str], left: float) -> Reply:
+        sent.append((request.path, clock.now - 1000))
+        return Reply(429 if len(sent) == 1 else 200, {"retry-after": "9"}, b"good")
+
+    def meanwhile(seconds: float) -> None:
+        if len(sent) == 1 and not clock.slept:  # another thread comes along while the first one waits
+            clock.slept.append(0)
+            send.send(request(path="/api/other"), plain)
+        clock.sleep(seconds)
+
+    send = Sender({"venue": Host("http://127.0.0.1:9")}, transport=venue, clock=clock, sleep=meanwhile)
+    send.send(request(), plain)
+    assert sent[0] == ("/api/x", 0) and sent[1] == ("/api/other", pytest.approx(9, abs=0.1))
 
 
 def test_waiting_for_the_budget_is_not_the_venues_delay() -> None:
