@@ -103,8 +103,9 @@ def past_sum(columns, bars, least):
 def past_change(x, bars):
     out = []
     for t in range(len(x)):
-        both = present([x[t], x[t - bars]]) if t >= bars else []
-        out.append(math.log(both[0] / both[1]) if len(both) == 2 and min(both) > 0 else math.nan)
+        both = present([float(x[t]), float(x[t - bars])]) if t >= bars else []
+        ratio = both[0] / both[1] if len(both) == 2 and min(both) > 0 else math.nan
+        out.append(math.log(ratio) if 0 < ratio < math.inf else math.nan)
     return np.array(out)
 
 

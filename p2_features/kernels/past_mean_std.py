@@ -16,16 +16,17 @@ def joined(
     """What are count n, base c, offset r and standard deviation of two parts together? Their mean is c + r.
 
     Each part: n values, their shift c, s = sum of (x - c), q = sum of (x - c)^2; a part without values has
-    n = s = q = 0. Offset and deviation are NaN where neither has values. Chan, Golub and LeVeque (1979).
+    n = s = q = 0. Offset and deviation are NaN where neither has values. The newer part's sums are moved to the older
+    part's shift: as both shifts lie in the window, at most a factor n of precision is lost in the difference below.
     """
     n = n_old + n_new
     per_value = 1.0 / n if n > 0.0 else math.nan
     base = c_old if n_old > 0.0 else c_new
     gap = c_new - base if n_new > 0.0 else 0.0
-    r_old, r_new = s_old / max(n_old, 1.0), s_new / max(n_new, 1.0)
-    delta, share = gap + (r_new - r_old), n_new * per_value
-    m2 = max(q_old - s_old * r_old, 0.0) + max(q_new - s_new * r_new, 0.0) + delta * delta * (n_old * share)
-    return n, base, r_old + delta * share, math.sqrt(m2 * per_value)
+    s = s_old + (s_new + n_new * gap)
+    q = q_old + (q_new + gap * (2.0 * s_new + n_new * gap))
+    offset = s * per_value
+    return n, base, offset, math.sqrt(max(q - s * offset, 0.0) * per_value)
 
 
 @kernel

@@ -75,7 +75,8 @@ def tail_quantile(
                 q = between(near, near, 0.0)
             else:
                 q = between(near, far, share) if tail.sign > 0 else between(far, near, share)
-        out[t - begin : last + 1 - begin] = q
+        for j in range(t - begin, last + 1 - begin):
+            out[j] = q
         if places[arriving] == last:
             active[ranks[arriving]] = True
             below += ranks[arriving] < at

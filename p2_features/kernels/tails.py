@@ -175,7 +175,7 @@ def prepare(
     fresh = begin if tail.marks[COUNT] > 0 or tail.bound[0] > -math.inf else start
     gather(tail, x, fresh, end)
     if not holds(tail, x, core, begin, need):
-        tail.bound[0] = bound_for(x, tail.sign, core, begin, need + need // 2, room)
+        tail.bound[0] = bound_for(x, tail.sign, core, begin, need + need // 4 + 8, room)
         tail.marks[COUNT] = 0
         gather(tail, x, start, end)
     rank(tail, x, begin, room, desk)
