@@ -20,7 +20,7 @@ from p2_features import compute
 from p2_features.choice import Asked, Choice, chosen
 
 GAPS = Check("gap_ratio", "bars absent in P1, of those that could have features", "<= 0.005", "== 0", "ratio")
-LOST = Check("lost_ratio", "bars without a row because an input is missing", "<= 0.05", "<= 0.005", "ratio")
+LOST = Check("lost_ratio", "bars past the warm-up without a row: an input is missing", "<= 0.05", "<= 0.005", "ratio")
 NAN = Check("nan", "values that are null, NaN or infinite", "== 0")
 COLUMNS = Check("columns", "days whose columns are not those of FEATURES.json", "== 0")
 NO_BAR = Check("rows_without_bar", "rows of bars P1 does not have", "== 0")
@@ -147,14 +147,15 @@ def _columns(of: Judged, said: Mapping) -> Finding:
 
 
 def _lost(of: Judged, rows: np.ndarray) -> tuple[Finding, Counter[str]]:
-    """How many bars that are there have no row, and why? Reasons are those of the same rules, computed anew."""
-    present = of.grid.present[of.usable]
-    lost = int((present & ~rows[of.usable]).sum())
-    span = (of.grid.first + of.usable.start, of.grid.first + of.usable.stop)
-    choice = of.choice
-    _, reasons = compute.rows(of.computed, of.grid.present, of.grid.first, choice.warmup, choice.window, span)
-    told = ", ".join(f"{why} {n:,}" for why, n in reasons.most_common() if why != "gap")
-    return LOST.found(lost / max(int(present.sum()), 1), told if lost else ""), reasons
+    """How many bars past their warm-up have no row, and why? Reasons are those of the same rules, computed anew."""
+    choice, grid = of.choice, of.grid
+    warm = compute.seen_before(grid.present, 2 * choice.window, choice.warmup)
+    could = (grid.present & warm)[of.usable]
+    lost = int((could & ~rows[of.usable]).sum())
+    span = (grid.first + of.usable.start, grid.first + of.usable.stop)
+    _, reasons = compute.rows(of.computed, grid.present, grid.first, choice.warmup, choice.window, span)
+    told = ", ".join(f"{why} {n:,}" for why, n in reasons.most_common() if why.startswith("missing"))
+    return LOST.found(lost / max(int(could.sum()), 1), told if lost else ""), reasons
 
 
 def _nan(table: pa.Table) -> Finding:

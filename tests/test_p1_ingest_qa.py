@@ -165,7 +165,7 @@ def test_the_newest_days_of_an_archive_may_still_be_waited_for(bars):
     later = Asked(Span(days=5), None, NOON + 86_400_000, 80)
     report = judged(bars, later)
     assert (red(report), warned(report)) == (set(), {"days_waiting"})
-    week = Asked(Span(days=5), None, NOON + 7 * 86_400_000, 80)
+    week = Asked(Span(days=N), None, NOON + 7 * 86_400_000, 80)
     assert "days" in red(judged(bars, week))
 
 

@@ -1,0 +1,98 @@
+"""The bench times what the build and the live engine really do, and is red above its limit."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+
+import pytest
+
+from lake import checks, cli, days
+from lake.layout import Shelf
+from meta.datasets import DATASETS
+from meta.errors import ChecksRed, NotReady, Tampered
+from p2_features import build as building
+from p2_features.bench import LIMIT_MS, measured, timed, written
+from p2_features.choice import Asked
+from p2_features.cli import commands
+from tests.faults import N, bars_lake
+from tests.lakes import a_shelf
+
+
+@pytest.fixture(scope="module")
+def bars(tmp_path_factory) -> Shelf:
+    bars = bars_lake(tmp_path_factory.mktemp("clean"))
+    building.build(bars.sibling(DATASETS["features"]), bars, cli.Span(), Asked())
+    return bars
+
+
+def ticking(ns: int):
+    """A clock that moves on by so much at every look."""
+    count = itertools.count()
+    return lambda: next(count) * ns
+
+
+def by_clock(bars: Shelf, ns: int):
+    features = bars.sibling(DATASETS["features"])
+    return timed(features, bars, list(days.committed(features)), runs=3, live=10, clock=ticking(ns))
+
+
+def test_times_are_per_bar_and_told_in_their_units(bars):
+    found = by_clock(bars, 816_000)
+    assert (found.bars, found.ns_per_bar) == (N * 24, 1000.0)  # 816 bars in 816 µs
+    assert (found.p50_us, found.p99_us, found.max_us) == (816.0, 816.0, 816.0)
+    assert (found.ms_per_bar, found.limit_ms, found.passed) == (0.816, LIMIT_MS, True)
+
+
+@pytest.mark.parametrize(("ms", "passes"), [(50, True), (51, False)])
+def test_above_fifty_milliseconds_is_red(bars, ms, passes):
+    found = by_clock(bars, ms * 1_000_000)
+    assert found.passed is passes
+    if passes:
+        assert checks.end([found.report()], [], "P2 bench") == 0
+    else:
+        with pytest.raises(ChecksRed, match="ms_per_bar"):
+            checks.end([found.report()], [], "P2 bench")
+
+
+def test_the_csv_is_read_back_by_symbol_and_timeframe(bars, tmp_path):
+    found = by_clock(bars, 816_000)
+    path = tmp_path / "bench.csv"
+    path.write_text(written([found]))
+    row = next(csv.DictReader(io.StringIO(path.read_text())))
+    wanted = {"symbol", "tf", "bars", "ns_per_bar", "p50_us", "p99_us", "max_us", "ms_per_bar", "limit_ms", "pass"}
+    assert wanted <= set(row) and row["pass"] == "true" and "live engine" in row["method"]
+    assert measured(path, "BTCUSDT", "1h") == found.ms_per_bar
+    assert measured(path, "ETHUSDT", "1h") is None and measured(tmp_path / "none.csv", "BTCUSDT", "1h") is None
+    path.write_text("symbol,tf\nBTCUSDT,1h\n")
+    with pytest.raises(Tampered, match="not a bench report"):
+        measured(path, "BTCUSDT", "1h")
+
+
+def test_without_features_or_bars_one_line_says_what_to_do(bars, tmp_path):
+    features, nothing = bars.sibling(DATASETS["features"]), a_shelf(tmp_path)
+    with pytest.raises(NotReady, match="p2_features build"):
+        timed(nothing.sibling(DATASETS["features"]), nothing, [])
+    with pytest.raises(NotReady, match="--bars"):
+        timed(features, nothing, list(days.committed(features)))
+
+
+def test_the_command_times_the_lake_and_writes_the_csv(bars, tmp_path, capsys):
+    out = tmp_path / "reports" / "bench.csv"
+    argv = ["bench", "--lake", str(bars.root), "--tf", "1h", "--report", str(out)]
+    assert cli.status(commands, "p2_features", argv) == 0
+    assert "ms_per_bar" in capsys.readouterr().out
+    assert 0 < (measured(out, "BTCUSDT", "1h") or 0) < LIMIT_MS
+    assert cli.status(commands, "p2_features", [*argv, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["BTCUSDT"]["checks"]["p99_us"]["value"] > 0
+
+
+def test_a_free_feature_folder_without_bars_beside_it_names_the_option(bars, tmp_path, capsys):
+    from tests.lakes import copied
+
+    free = copied(bars.sibling(DATASETS["features"]).folder, tmp_path / "free")
+    argv = ["bench", "--glob", f"{free}/**/*.parquet", "--tf", "1h", "--symbol", "BTCUSDT"]
+    assert cli.status(commands, "p2_features", [*argv, "--report", str(tmp_path / "b.csv")]) == 1
+    assert "--bars" in capsys.readouterr().err
