@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import IntEnum
 
@@ -52,6 +52,14 @@ class Fetched:
         """How far is this day answered, over these series?"""
         return max((self.states.get((name, day), State.FAILED) for name in names), default=State.FAILED)
 
+    def waits_for(self, day: date) -> set[str]:
+        """Which series are not published yet for this day?"""
+        return {name for (name, asked), state in self.states.items() if asked == day and state is State.WAITS}
+
+    def give_up(self, day: date, names: Iterable[str]) -> None:
+        """Take these series for not offered on this day: what waits for them would wait for ever."""
+        self.states |= {(name, day): State.NOT_OFFERED for name in names}
+
     def not_offered(self, day: date) -> list[str]:
         """Which series does the venue not offer for this day?"""
         return sorted(
@@ -83,7 +91,7 @@ class Fetcher:
                 more = self._source.instead(outcome.request, lacking) if lacking and not outcome.why else []
                 second += more
                 asked_instead |= {(outcome.request, day) for request in more for day in request.days}
-            chains = self._all(second)
+            chains = self._all(_one_a_file(second))
             outcomes += chains
         return self._settled(outcomes, asked_instead, tf, set(days))
 
@@ -151,6 +159,14 @@ class Fetcher:
             fetched.states[where] = state
             if why:
                 fetched.reasons[day] = why
+
+
+def _one_a_file(requests: Sequence[Request]) -> list[Request]:
+    """The same requests, those for one file made one: several missing days of a month ask for the same."""
+    days: dict[Request, set[date]] = defaultdict(set)
+    for request in requests:
+        days[replace(request, days=())].update(request.days)
+    return [replace(request, days=tuple(sorted(asked))) for request, asked in days.items()]
 
 
 def _noted(answer: Answer, note: str) -> Answer:

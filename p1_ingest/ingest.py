@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -107,6 +107,7 @@ def ingest(
         summary.asked, summary.present = len(wanted), len(wanted) - len(asked)
         fetcher = Fetcher(source, sender, pool, now, choice.accept_checksum)
         run = _Run(source, series, shelf, fetcher, writer, choice, summary, {day for day in known if known[day].rows})
+        run.never = _never_served(known)
         done, began = 0, time.monotonic()
         for chunk, fetched in _ahead(fetcher, series, shelf, chunks(asked)):
             run.take(chunk, fetched)
@@ -119,17 +120,22 @@ def ingest(
     return summary
 
 
+def _never_served(known: Mapping[date, Entry]) -> set[str]:
+    """Which series was no committed day served with?"""
+    absent = [absent_series(entry.source) for entry in known.values()]
+    return set.intersection(*absent) if absent else set()
+
+
 def _offered(source: Source, series: Sequence[Series], shelf: Shelf) -> dict[str, object]:
     """Which bar columns does the source offer for this symbol, and why not the others?
 
     The source's own declaration, less the series that no committed day could be served with.
     """
-    cells = [entry.source for entry in days.committed(shelf).values()]
-    never = set.intersection(*(absent_series(cell) for cell in cells)) if cells else set()
+    never = _never_served(days.committed(shelf))
     columns: dict[str, object] = dict(source.left_out(shelf.symbol, shelf.tf))
     for one in series:
         why = "its files answered 404 on every day asked for" if one.name in never else True
-        columns |= {name: why for name in one.columns}
+        columns |= dict.fromkeys(one.columns, why)
     return {"source": source.name, "columns": columns}
 
 
@@ -169,6 +175,8 @@ class _Run:
     with_bars: set[date]
     empty: list[tuple[date, DayOfBars, Fetched]] = field(default_factory=list)
     edges: dict[int, bool] = field(default_factory=dict)
+    never: set[str] = field(default_factory=set)
+    served: set[str] = field(default_factory=set)
 
     def take(self, chunk: list[date], fetched: Fetched) -> None:
         """Commit the days of this chunk that were fully answered; note why the others were not."""
@@ -178,6 +186,7 @@ class _Run:
         for answer in whole.values():
             self.summary.counts.update({f"{answer.series}: {why}": n for why, n in answer.counts.items()})
         for day in chunk:
+            self._learn(day, fetched)
             state = fetched.state(day, names)
             if state is State.WAITS:
                 self.summary.waiting[day] = fetched.reasons[day]
@@ -190,6 +199,13 @@ class _Run:
                 elif built is not None:
                     self.empty.append((day, built, fetched))
         self.summary.committed += self.writer.publish()
+
+    def _learn(self, day: date, fetched: Fetched) -> None:
+        """A series that no earlier day could be served with is not waited for: a coin without a spot pair has none."""
+        fetched.give_up(day, fetched.waits_for(day) & self.never - {one.name for one in self.series if one.required})
+        absent = set(fetched.not_offered(day))
+        self.served |= {one.name for one in self.series if fetched.states.get((one.name, day)) is State.ANSWERED}
+        self.never = (self.never | absent) - self.served
 
     def _built(self, day: date, fetched: Fetched, whole: dict) -> DayOfBars | None:
         missing = fetched.not_offered(day)

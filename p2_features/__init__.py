@@ -1,1 +1,5 @@
 """What was knowable? Features of bars, each computed from the past alone."""
+
+from lake import compiled
+
+compiled.prepare()

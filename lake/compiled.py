@@ -1,0 +1,65 @@
+"""Compiled kernels are cached by the content of every kernel file, since numba itself looks at one file's clock alone.
+
+A kernel may call another from the file beside it. numba would go on using a cached kernel after only that other file
+changed: values of yesterday's rules under today's name. So each state of the kernels has a cache folder of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from lake.settings import PROJECT, variable
+
+VARIABLE = "NUMBA_CACHE_DIR"
+KEPT = 3  # folders of earlier states that are left where they are
+_folder: Path | None = None
+_cold = False
+
+
+def prepare() -> None:
+    """Point numba at the cache of the kernels as they are now. Best called before numba is imported."""
+    global _folder, _cold
+    if _folder is not None:
+        return
+    named = variable(VARIABLE)
+    homes = [Path(named)] if named else [PROJECT / ".numba-cache", Path.home() / ".cache" / "perplake"]
+    _folder = next((home / _state() for home in homes if _writable(home)), homes[0] / _state())
+    _cold = not _folder.is_dir()
+    os.environ[VARIABLE] = str(_folder)
+    if "numba" in sys.modules:
+        sys.modules["numba"].config.CACHE_DIR = str(_folder)
+    if _cold:
+        _forget_old(_folder.parent)
+
+
+def is_cold() -> bool:
+    """Have these kernels never been compiled on this machine, so that the first call takes seconds?"""
+    return _cold
+
+
+def _state() -> str:
+    """Which state are the kernel files in?"""
+    digest = hashlib.sha256()
+    for path in sorted(PROJECT.glob("p*_*/kernels/*.py")):
+        digest.update(path.relative_to(PROJECT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def _writable(home: Path) -> bool:
+    at = home
+    while not at.exists() and at != at.parent:
+        at = at.parent
+    return at.is_dir() and os.access(at, os.W_OK)
+
+
+def _forget_old(home: Path) -> None:
+    try:
+        old = sorted((path for path in home.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime)
+    except OSError:
+        return
+    for path in old[:-KEPT]:
+        shutil.rmtree(path, ignore_errors=True)
