@@ -142,17 +142,17 @@ def _holes(table: pa.Table, name: str, count: int, hole: float | None) -> pa.Tab
 
 
 SHRUNK = {
-    "fewer bars": lakes.a_day(seed=2, rows=23),
-    "fewer values": _holes(lakes.a_day(seed=2), "oi_now", 1, None),
-    "NaN for a value": _holes(lakes.a_day(seed=2), "oi_now", 1, float("nan")),
-    "a column gone": lakes.a_day(seed=2).drop_columns(["oi_now"]),
+    "23 bars": lakes.a_day(seed=2, rows=23),
+    "23 values of oi_now": _holes(lakes.a_day(seed=2), "oi_now", 1, float("nan")),
+    "22 values of oi_now": _holes(lakes.a_day(seed=2), "oi_now", 2, None),
+    "0 values of oi_now": lakes.a_day(seed=2).drop_columns(["oi_now"]),
 }
 
 
 @pytest.mark.parametrize("what", SHRUNK)
 def test_a_day_does_not_shrink_unless_told_to(what: str, shelf: Shelf) -> None:
     write(shelf, lakes.a_day(seed=1))
-    with pytest.raises(Refused, match="--force"):
+    with pytest.raises(Refused, match=f"holds {what}, the committed day 24; --force"):
         write(shelf, SHRUNK[what], guard=True)
     assert days.need(shelf, lakes.DAY).table().equals(lakes.a_day(seed=1)) and not lakes.staged(shelf.root)
     assert write(shelf, SHRUNK[what], guard=True, allow_shrink=True)

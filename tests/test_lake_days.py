@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -155,6 +157,24 @@ def test_days_without_a_marker_are_absent(root: Path) -> None:
     assert list(days.committed(shelf)) == lakes.the_days(2)[1:]
     marker.symlink_to(shelf.day_folder(lakes.the_days(2)[1]) / SUCCESS)
     assert days.read(shelf, lakes.DAY) is None, "a link is no marker"
+
+
+def test_a_day_taken_away_while_it_is_read_is_absent(root: Path) -> None:
+    for step in (1, 2, 3):
+        shelf = lakes.committed(lakes.a_shelf(root))
+        with between_opens(step, lambda: shutil.rmtree(lakes.a_shelf(root).day_folder(lakes.DAY))):
+            assert days.read(shelf, lakes.DAY) is None
+
+
+@pytest.mark.parametrize("step", [0, 2, 3])
+def test_a_disk_that_fails_is_no_absent_day(step: int, root: Path) -> None:
+    shelf = lakes.committed(lakes.a_shelf(root))
+
+    def fail() -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with between_opens(step, fail), pytest.raises(OSError, match="Input/output"):
+        days.read(shelf, lakes.DAY)
 
 
 def test_a_linked_day_folder_is_no_day(root: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import signal
@@ -159,7 +160,7 @@ def test_no_worker_is_forked_between_opening_a_lock_and_knowing_of_it(
     monkeypatch.setattr(locks, "_held", Slow())
     with locks.job(shelf):
         forking.join()
-    assert is_free(shelf.root / ".lake" / "locks" / locks.job_name(shelf))
+    assert soon(lambda: is_free(shelf.root / ".lake" / "locks" / locks.job_name(shelf)))  # once the worker has begun
     os.close(out[1])
     os.close(out[0])
     os.waitpid(workers[0], 0)
@@ -309,6 +310,19 @@ def test_a_lake_that_never_published_needs_no_lock(tmp_path: Path) -> None:
     with locks.snapshot(tmp_path):
         pass
     assert not list(tmp_path.iterdir()), "a reader leaves nothing behind"
+
+
+def test_a_file_system_without_locks_is_told(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    with pytest.raises(OSError, match="No locks available"), locks.job(shelf):
+        pass
+
+
+def test_a_holder_that_cannot_be_read_is_another_process(tmp_path: Path) -> None:
+    assert locks._holder(tmp_path) == "another process"
 
 
 def test_a_lock_that_cannot_be_signed_is_held_all_the_same(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:

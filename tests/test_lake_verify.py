@@ -194,6 +194,20 @@ def test_what_a_dead_writer_left_is_told_and_no_damage(mode: str, root: Path) ->
         assert verify(where) == []
 
 
+def test_a_first_commit_that_died_before_it_showed_is_told(lake: Path) -> None:
+    place = lakes.a_shelf(lake, symbol="SOLUSDT")
+    (lake / ".lake" / "staging" / f"{locks.job_name(place)}~20250501~none~{'0' * 16}").mkdir()
+    (found,) = verify(lake)
+    assert not found.wrong and "SOLUSDT" in str(found) and "next run" in found.remedy
+
+
+def test_a_day_that_goes_while_it_is_looked_at_is_told_as_gone(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Shelf, "days_on_disk", lambda _: WANTED)
+    shutil.rmtree(folder(lake))
+    (found,) = verify(lake)
+    assert found.wrong and "is gone" in str(found) and "p1_ingest ingest" in found.remedy
+
+
 def test_a_live_writers_staging_is_not_told(lake: Path) -> None:
     place = lakes.a_shelf(lake)
     with commit.writing(place) as writer:
