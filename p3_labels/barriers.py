@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from meta.errors import Usage
 from meta.timeframes import DAY, MINUTE
 from p3_labels.kernels import first_walk as walk
+from p3_labels.kernels.first_barriers import first_barriers
 from p3_labels.kernels.first_minute import first_minute
 from p3_labels.kernels.first_touch import Touches, first_touch
 from p3_labels.kernels.past_atr import past_atr_by_day, past_realised_by_day
@@ -21,7 +22,6 @@ Ints = NDArray[np.int64]
 
 OUTCOMES = ("up", "down", "timeout", "tie")  # the names of the kernel's outcome codes
 REASONS = ("labelled", "unresolved", "gap", "waits", "no_atr", "narrow")  # … and of an event's status
-NO_ATR, NARROW = REASONS.index("no_atr"), REASONS.index("narrow")
 TIES = {"wait": walk.WAIT, "stop": walk.STOP, "nearest": walk.NEAREST, "resolve": walk.WAIT}
 METHODS = ("wilder", "sma")
 UNITS = ("atr", "realised")
@@ -168,11 +168,13 @@ def triple_barrier(
     Learning, 3.4, by open, high and low instead of closes.
     """
     since = int(events.min()) if events.size else 0
-    unit, entry = barrier_unit(bars, settings, since)[events], bars.close[events]
-    status = _standing(entry, unit, settings)
+    unit = barrier_unit(bars, settings, since)
+    status, *standing = first_barriers(
+        bars.close, unit, events, settings.k_up, settings.k_down, settings.min_barrier_bp
+    )
     keep: Ints | slice = np.flatnonzero(status == walk.LABELLED) if status.any() else slice(None)
-    at, entry, unit = events[keep], entry[keep], unit[keep]
-    upper, lower = entry + settings.k_up * unit, entry - settings.k_down * unit
+    at = events[keep]
+    entry, unit, upper, lower = (column[keep] for column in standing)
     prices = (bars.open, bars.high, bars.low, bars.close, bars.open_tape)
     touches = first_touch(*prices, at, upper, lower, settings.H, TIES[settings.tie])
     if settings.tie == "resolve":
@@ -186,16 +188,6 @@ def triple_barrier(
 def net_return(ret: Floats, cost_bp: float, side: NDArray[np.int8] | int = 1) -> Floats:
     """What is left of each log return after a round trip's cost in basis points, traded on `side`?"""
     return side * ret - cost_bp * 1e-4
-
-
-def _standing(entry: Floats, unit: Floats, settings: Barriers) -> NDArray[np.int8]:
-    """Which events have barriers at all?"""
-    status = np.where(unit > 0, walk.LABELLED, NO_ATR).astype(np.int8)
-    if settings.min_barrier_bp > 0:
-        width_bp = min(settings.k_up, settings.k_down) * unit / entry * 1e4
-        status[width_bp < settings.min_barrier_bp] = NARROW  # NaN is not narrow: there is no unit
-        status[~(unit > 0)] = NO_ATR
-    return status
 
 
 def _resolve(

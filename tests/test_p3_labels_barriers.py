@@ -48,7 +48,7 @@ def test_labels_are_their_twin(tie, unit, method):
     for i, t in enumerate(events.tolist()):
         entry = float(bars.close[t])
         reason = REASONS[labels.status[i]]
-        if np.isnan(width[t]) or 2.4 * width[t] / entry * 1e4 < narrow:
+        if np.isnan(width[t]) or 2.4e4 * width[t] < narrow * entry:
             assert reason == ("no_atr" if np.isnan(width[t]) else "narrow")
             continue
         upper, lower = entry + 3.2 * mine[t], entry - 2.4 * mine[t]

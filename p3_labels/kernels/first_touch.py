@@ -93,6 +93,42 @@ def _stretches(
 
 
 @njit(cache=True, nogil=True)
+def _enter(close: Floats, events: Ints, upper: Floats, lower: Floats, work: Floats) -> None:
+    """Give every event the lane of its place after the first; the lanes between have no path."""
+    m = events.size
+    if events[-1] - events[0] == m - 1:
+        here = close[events[0] : events[0] + m]
+        for i in range(m):
+            work[ENTRY + np.uint64(i)] = here[i]
+        for i in range(m):
+            work[UPPER + np.uint64(i)] = upper[i]
+        for i in range(m):
+            work[LOWER + np.uint64(i)] = lower[i]
+        for i in range(m, LANES):
+            work[UPPER + np.uint64(i)] = -np.inf
+        return
+    for i in range(LANES):
+        work[UPPER + np.uint64(i)] = -np.inf
+    for i in range(m):
+        lane = np.uint64(events[i] - events[0])
+        work[ENTRY + lane] = close[events[i]]
+        work[UPPER + lane] = upper[i]
+        work[LOWER + lane] = lower[i]
+
+
+@njit(cache=True, nogil=True)
+def _leave(row: np.uint64, events: Ints, work: Floats, out: NDArray[np.number]) -> None:
+    """Hand one row's lanes to the events they were entered for."""
+    m = events.size
+    if events[-1] - events[0] == m - 1:
+        for i in range(m):
+            out[i] = work[row + np.uint64(i)]
+    else:
+        for i in range(m):
+            out[i] = work[row + np.uint64(events[i] - events[0])]
+
+
+@njit(cache=True, nogil=True)
 def _walk_abreast(
     open_: Floats,
     high: Floats,
@@ -109,26 +145,18 @@ def _walk_abreast(
 ) -> None:
     work = np.ones(ROWS * LANES)
     for run in range(abreast.size):
-        if not abreast[run]:
-            continue
-        start = events[at[run]]
-        for i in range(LANES):
-            work[UPPER + np.uint64(i)] = -np.inf
-        for i in range(at[run], at[run + 1]):
-            lane = np.uint64(events[i] - start)
-            work[ENTRY + lane] = close[events[i]]
-            work[UPPER + lane] = upper[i]
-            work[LOWER + lane] = lower[i]
-        first_lanes(open_, high, low, close, start, horizon, tie, work)
-        for i in range(at[run], at[run + 1]):
-            lane = np.uint64(events[i] - start)
-            out.outcome[i] = work[OUTCOME + lane]
-            out.label[i] = work[LABEL + lane]
-            out.held[i] = work[HELD + lane]
-            out.exit[i] = work[EXIT + lane]
-            out.ret[i] = work[RET + lane]
-            out.mfe[i] = work[MFE + lane]
-            out.mae[i] = work[MAE + lane]
+        if abreast[run]:
+            first, stop = at[run], at[run + 1]
+            some = events[first:stop]
+            _enter(close, some, upper[first:stop], lower[first:stop], work)
+            first_lanes(open_, high, low, close, some[0], horizon, tie, work)
+            _leave(OUTCOME, some, work, out.outcome[first:stop])
+            _leave(LABEL, some, work, out.label[first:stop])
+            _leave(HELD, some, work, out.held[first:stop])
+            _leave(EXIT, some, work, out.exit[first:stop])
+            _leave(RET, some, work, out.ret[first:stop])
+            _leave(MFE, some, work, out.mfe[first:stop])
+            _leave(MAE, some, work, out.mae[first:stop])
 
 
 @njit(cache=True, nogil=True)
