@@ -242,6 +242,7 @@ def test_recovery_leaves_other_jobs_alone(shelf: Shelf) -> None:
     theirs = (
         "parquet~1h~ETHUSDT~20250501~none~0123456789abcdef", "features~1h~BTCUSDT~20250501~none~0123456789abcdef",
         "parquet~1h~BTCUSDT~99999999~none~0123456789abcdef", "parquet~1h~BTCUSDT~notes", "parquet~1h~BTCUSDT",
+        "parquet~1h~BTCUSDT~x~20250501~none~0123456789abcdef",
     )  # fmt: skip
     for name in theirs:
         (staging / name / "new").mkdir(parents=True)
