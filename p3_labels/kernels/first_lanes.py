@@ -16,26 +16,33 @@ FEW = 16  # with so few paths left, walking them one by one is quicker
 
 # Rows of the one work array. One array, because the compiler must see that rows do not overlap; unsigned, because a
 # signed index might be counted from the end. Either doubt costs the vector code.
-WIDTH = np.uint64(LANES)
+WIDTH, ONE = np.uint64(LANES), np.uint64(1)
 UPPER, LOWER, ENTRY, HELD, HIGHEST, LOWEST = (np.uint64(row * LANES) for row in range(6))
 OPEN, EXIT, OUTCOME, LABEL, RET, MFE, MAE = (np.uint64(row * LANES) for row in range(6, 13))
 ROWS = 13
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _step(high: Floats, low: Floats, work: Floats) -> int:
-    """Every path's next bar; returns how many had not touched before it."""
-    under_way = 0
+def _two_bars(high: Floats, low: Floats, work: Floats) -> int:
+    """Every path's next two bars; returns how many paths are still under way.
+
+    Two at a time save half the traffic with the work array; three or four gained nothing more.
+    """
+    left = 0
     for i in range(WIDTH):
+        upper, lower = work[UPPER + i], work[LOWER + i]
         highest, lowest, held = work[HIGHEST + i], work[LOWEST + i], work[HELD + i]
-        goes_on = (highest < work[UPPER + i]) & (lowest > work[LOWER + i])
-        higher = high[i] if high[i] > highest else highest
-        lower = low[i] if low[i] < lowest else lowest
-        work[HIGHEST + i] = higher if goes_on else highest
-        work[LOWEST + i] = lower if goes_on else lowest
-        work[HELD + i] = held + 1.0 if goes_on else held
-        under_way += 1 if goes_on else 0
-    return under_way
+        goes_on = (highest < upper) & (lowest > lower)
+        held = held + 1.0 if goes_on else held
+        highest = high[i] if goes_on & (high[i] > highest) else highest
+        lowest = low[i] if goes_on & (low[i] < lowest) else lowest
+        goes_on = (highest < upper) & (lowest > lower)
+        held = held + 1.0 if goes_on else held
+        highest = high[i + ONE] if goes_on & (high[i + ONE] > highest) else highest
+        lowest = low[i + ONE] if goes_on & (low[i + ONE] < lowest) else lowest
+        work[HIGHEST + i], work[LOWEST + i], work[HELD + i] = highest, lowest, held
+        left += 1 if (highest < upper) & (lowest > lower) else 0
+    return left
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -126,10 +133,10 @@ def first_lanes(
         work[LOWEST + i] = work[ENTRY + i]
     walked = 0
     left = LANES
-    while walked < horizon and left > FEW:
-        walked += 1
-        lo, hi = start + walked, start + walked + LANES
-        left = _step(high[lo:hi], low[lo:hi], work)
+    while walked + 2 <= horizon and left > FEW:
+        lo, hi = start + walked + 1, start + walked + LANES + 2
+        left = _two_bars(high[lo:hi], low[lo:hi], work)
+        walked += 2
     _stragglers(high, low, start, walked, horizon, work)
     begin = np.uint64(start)
     for i in range(WIDTH):
