@@ -19,7 +19,7 @@ from lake.roots import source_name
 from meta.columns import BAR_COLUMNS, PRICES
 from meta.errors import NotReady
 from meta.timeframes import MINUTE, day_of, days_between, utc
-from p1_ingest.bars import ABSENT, SCHEMA
+from p1_ingest.bars import SCHEMA, absent_series
 
 CARRIED = ("funding_now", "oi_now")  # the columns P2 fills over short gaps
 CARRIED_MOST = 3  # bars
@@ -28,7 +28,7 @@ PUBLISHED_WITHIN = 2  # days an archive may take to publish one
 NAN = Check("nan", "prices that are null or NaN", "== 0")
 GAPS = Check("gap_ratio", "bars that are not there, of those expected", "< 0.005", "== 0", "ratio")
 WAITING = Check("days_waiting", "settled days the archive may not have published yet", should="== 0")
-NOT_OFFERED = Check("days_in_part", "days the source answered without some of its series", should="== 0")
+NOT_OFFERED = Check("days_in_part", "days without a series that other days have", should="== 0")
 IMPUTED = {
     name: Check(f"imputed.{name}", f"bars whose {name} P2 would carry over from a few before", "<= 0.05", form="ratio")
     for name in CARRIED
@@ -57,7 +57,8 @@ def judged(bars: Shelf, asked: Asked) -> Report:
     before = [day for day in readable if wanted[0] - timedelta(days=back) <= day < wanted[0]]
     read = [day for day in frames.read_all(bars, [*before, *inside]) if day is not None]
     found = [day for day in read if day.day >= wanted[0]]
-    return _report(bars, wanted, waiting, found, read)
+    cells = [absent_series(entry.source) for entry in known.values()]
+    return _report(bars, wanted, waiting, found, read, set.intersection(*cells))
 
 
 def _wanted(bars: Shelf, known: Mapping[date, object], asked: Asked) -> tuple[list[date], list[date]]:
@@ -97,7 +98,12 @@ def _nothing(bars: Shelf, wanted: Sequence[date], known: Sequence[date]) -> str:
 
 
 def _report(
-    bars: Shelf, wanted: Sequence[date], waiting: Sequence[date], found: Sequence[days.Day], read: Sequence[days.Day]
+    bars: Shelf,
+    wanted: Sequence[date],
+    waiting: Sequence[date],
+    found: Sequence[days.Day],
+    read: Sequence[days.Day],
+    never: set[str],
 ) -> Report:
     table = _of_schema(frames.table(found))
     sources = sorted({day.entry.source.split(":")[0] for day in found})
@@ -113,7 +119,11 @@ def _report(
     }
     offered, left_out = _offered(bars, table)
     report = Report(bars.symbol, title, facts | {"not_offered": left_out})
-    report.findings = [*_days(bars, wanted, waiting, found), _gaps(bars, wanted, table), *checks.keys(found, bars)]
+    report.findings = [
+        *_days(bars, wanted, waiting, found, never),
+        _gaps(bars, wanted, table),
+        *checks.keys(found, bars),
+    ]
     report.findings += checks.asked("bars", {"bars": table})
     report.findings += [*_missing(offered, found, table), *_imputed(bars, wanted, read, offered)]
     return report
@@ -147,18 +157,19 @@ def _offered(bars: Shelf, table: pa.Table) -> tuple[list[str], dict[str, str]]:
     }
 
 
-def _days(bars: Shelf, wanted: Sequence[date], waiting: Sequence[date], found: Sequence[days.Day]) -> list[Finding]:
+def _days(
+    bars: Shelf, wanted: Sequence[date], waiting: Sequence[date], found: Sequence[days.Day], never: set[str]
+) -> list[Finding]:
     there = {day.day for day in found}
     lacking = [day for day in wanted if day not in there]
     note = f"{lacking[0]} is the first not there; {days.how_to_make(bars, lacking[0], lacking[-1])}" if lacking else ""
     told = [Check("days", "committed days, each whole", f"== {len(wanted)}").found(len(there), note)]
     if waiting:
         told.append(WAITING.found(len(waiting), f"from {waiting[0]} on; run ingest again later"))
-    cut = [day for day in found if ABSENT in day.entry.source]
-    if cut:
-        told.append(
-            NOT_OFFERED.found(len(cut), f"the first: {cut[0].day}, without {cut[0].entry.source.split(ABSENT)[1]}")
-        )
+    cut = {day.day: lacked for day in found if (lacked := absent_series(day.entry.source) - never)}
+    first = min(cut, default=None)
+    note = f"the first: {first}, without {', '.join(sorted(cut[first]))}" if first else ""
+    told.append(NOT_OFFERED.found(len(cut), note))
     return told
 
 
@@ -186,7 +197,10 @@ def _missing(offered: Sequence[str], found: Sequence[days.Day], table: pa.Table)
     for name in offered:
         check = Check(f"missing.{name}", f"bars without {name}", f"<= {BAR_COLUMNS[name].limit}", form="ratio")
         counted = _answered(found, lacking[name])
-        told.append(check.found(float(lacking[name][counted].mean()) if counted.any() else None))
+        if counted.any():
+            told.append(check.found(float(lacking[name][counted].mean())))
+        else:
+            told.append(check.found(None, "no day of the range offers it"))
     return told
 
 
@@ -203,7 +217,7 @@ def _answered(found: Sequence[days.Day], lacking: np.ndarray) -> np.ndarray:
     start = 0
     for day in found:
         at = slice(start, start + day.entry.rows)
-        if ABSENT in day.entry.source and lacking[at].all():
+        if absent_series(day.entry.source) and lacking[at].all():
             counted[at] = False
         start = at.stop
     return counted

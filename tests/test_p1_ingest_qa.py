@@ -182,6 +182,16 @@ def test_days_answered_in_part_warn_and_their_empty_columns_are_not_held_against
     assert (red(report), warned(report)) == (set(), {"days_in_part"})
 
 
+def test_a_series_no_day_has_is_not_a_series_in_part(bars):
+    for day in the_days(N):
+        table = cells("spot_taker_buy", None)(cells("spot_taker_sell", None)(_table(bars, day)))
+        removed(bars, day)
+        put(bars, day, table, "binance: klines; not offered: spot")
+    report = judged(bars, ALL)
+    assert report.verdict == "ok"
+    assert next(f.verdict for f in report.findings if f.check.name == "missing.spot_taker_buy") == "skipped"
+
+
 def _table(bars, day):
     from lake import days
 
