@@ -1,0 +1,237 @@
+"""The data dictionary: every column, file and check of the lake, read off the code that writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from itertools import starmap
+from pathlib import Path
+
+from lake import checks, log, manifest
+from meta.columns import BARS, LABELS, Column
+from meta.datasets import DATASETS
+from meta.timeframes import TIMEFRAMES
+from p2_features import bench, catalogue
+from p2_features.feature import Feature
+from scripts import source_text
+from scripts.markdown import cell, code, codes, joined, table
+
+PROJECT = Path(__file__).resolve().parent.parent
+TF = TIMEFRAMES["5m"]
+
+HEAD = """# Data dictionary
+
+Written by `make docs` from `meta/`, `conf/features.yaml` and the code; the suite fails where it is out of date.
+
+`ts` is the close of a bar, UTC, milliseconds: the bar covers (ts - tf, ts], and all of its row was knowable at ts, up
+to what the venue restates later. A day is the UTC date of the bar's open, so a 5m day holds 288 bars, from 00:05 to
+24:00. What a source does not say is null; nothing is filled and no zero is written for it. Logs are natural."""
+
+MANIFEST = {
+    "file": "name of the part, part-YYYYMMDD.parquet",
+    "sha256": "of the part's bytes",
+    "bytes": "size of the part",
+    "rows": "rows of the part; 0 is a day without bars, said by the venue",
+    "min_ts": "first ts, ISO 8601 with milliseconds; empty without rows",
+    "max_ts": "last ts; empty without rows",
+    "schema": "sha256 over the columns' names and types",
+    "keys": "sha256 over the ts column, little-endian int64 ms",
+    "source": "where it comes from: source and series (P1), phase (P2), the P1 days that were walked (P3)",
+    "inputs": "sha256 over everything read: the sha256 of each input day, or `absent`; P1 reads no day",
+    "code": "sha256 over the rules: the dataset's VERSION, its schema, the settings that reach values",
+}
+LOG = {
+    "time": "when the day was published, UTC",
+    "dataset": "bars, features or labels",
+    "tf": "timeframe",
+    "symbol": "symbol",
+    "day": "UTC date of the bars' open",
+    "old": "sha256 of the part before, or `absent`",
+    "new": "sha256 of the part after",
+}
+OFFERED = {
+    "source": "which source the days come from",
+    "columns": "bar column -> true, or why the source does not offer it for this symbol",
+}
+FEATURES = {
+    "set": "feature set of conf/features.yaml",
+    "settings": "the statistics' settings, as conf and the command line gave them",
+    "warmup": "bars of history a row needs",
+    "window": "W, bars of the past window",
+    "reach": "bars before t that can change the row at t",
+    "code": "digest of the rules, the same as in the manifests",
+    "columns": "the features, in column order",
+    "features": "feature -> digest of its rule, formula, reach",
+    "left_out": "feature -> why the symbol does not have it",
+}
+REPORT = {
+    "verdict": "ok, warn or fail: the worst of the checks",
+    "checks": "check -> what it found",
+}
+FINDING = {
+    "value": "what was measured; null where it could not be",
+    "verdict": "ok, info, skipped, warn or fail",
+    "must": "bound of a failure, or null",
+    "should": "bound of a warning, or null",
+    "meaning": "what is measured",
+    "note": "where, and what to do",
+    "offenders": "the first rows that break it, where there are any",
+}
+TIMING = {
+    "symbol": "symbol",
+    "tf": "timeframe",
+    "features": "how many features",
+    "bars": "how many bars the batch computed",
+    "method": "what was timed, in words",
+    "ns_per_bar": "batch: nanoseconds per bar",
+    "p50_us": "one live bar, microseconds: median",
+    "p99_us": "one live bar: 99 of 100 take less",
+    "max_us": "one live bar: the slowest",
+    "ms_per_bar": "the slower of batch and p99, milliseconds",
+    "limit_ms": "what it may be",
+    "passed": "whether it is",
+}
+
+
+def page() -> str:
+    """The whole dictionary."""
+    return joined(HEAD, _datasets(), _bars(), _features(), _labels(), _views(), _files(), _reports(), _checks())
+
+
+def told(named: Iterable[str], meanings: Mapping[str, str]) -> str:
+    """A table of names and what they mean. Raises ValueError where the code has a name that is not explained here."""
+    names = list(named)
+    if set(names) != set(meanings):
+        raise ValueError(f"scripts/dictionary.py explains {sorted(set(names) ^ set(meanings))} wrongly or not at all")
+    return table(("name", "meaning"), ((code(name), meanings[name]) for name in names))
+
+
+def _columns(columns: Sequence[Column]) -> str:
+    rows = [(code(one.name), one.type, one.unit, one.meaning) for one in columns]
+    return table(("column", "type", "unit", "meaning"), rows)
+
+
+def _datasets() -> str:
+    rows = [
+        (d.phase, d.name, f"`{d.folder}/{{tf}}/{{SYMBOL}}/y=YYYY/m=MM/d=DD/`", f"`{d.view}_{{tf}}`", str(d.version))
+        for d in DATASETS.values()
+    ]
+    return joined("## Datasets", table(("phase", "dataset", "folder under the root", "view", "VERSION"), rows))
+
+
+def _bars() -> str:
+    kinds = """The last column says how bars combine into longer ones: `flow` sums, `last` takes the last bar's value,
+`first`, `max` and `min` say so. The limit is the share of missing values that `p1_ingest qa` lets pass where the source
+offers the column."""
+    rows = [(code(c.name), c.type, c.unit, c.meaning, c.kind, f"{100 * c.limit:g} %") for c in BARS]
+    head = ("column", "type", "unit", "meaning", "combines", "limit")
+    return joined("## P1: bars", kinds, table(head, rows))
+
+
+def _features() -> str:
+    found = catalogue.load()
+    said = found.settings
+    text = f"""No value is null or NaN: a row is written only where every feature of the symbol is known. The past of
+a z-score or percentile is the window of {said.window_days} days ({said.window(TF):,} bars at {TF}) before the bar; the
+bar is never in it. A z-score is taken of values bounded by quantiles of their own past ({said.winsor_low:g} and
+{said.winsor_high:g}). Reach: how many bars before t can change the feature at t. A symbol has the features whose inputs
+its source offers; FEATURES.json says which, and why not the others. At other timeframes wall-clock lengths stay, and
+`{TF}` in a name is the timeframe."""
+    blocks = []
+    for set_name, recipes in found.sets.items():
+        here = [feature for recipe in recipes if (feature := recipe.at(TF, found.settings))]
+        blocks += [f"### Set {set_name}", *_feature_tables(here)]
+    return joined("## P2: features", text, *blocks)
+
+
+def _feature_tables(features: Sequence[Feature]) -> tuple[str, str]:
+    what = [(code(f.name), f.type, f.unit, f.meaning) for f in features]
+    how = [(code(f.name), code(cell(f.formula)), codes(f.inputs), f"{f.reach:,}", f.source) for f in features]
+    return table(("feature", "type", "unit", "meaning"), what), table(
+        ("feature", "formula", "inputs", "reach, bars", "source"), how
+    )
+
+
+def _labels() -> str:
+    more = "`ret_net`, double, log return: ret less the cost of a round trip, there only where `--cost-bp` is above 0."
+    return joined("## P3: labels", _columns(LABELS), more)
+
+
+def _views() -> str:
+    text = """DuckDB views, one per dataset and timeframe over all symbols. Every view of bars, features and labels has
+two columns more: `bar_open` (ts - tf) and `day` (DATE, of the bar's open). A day's last bar has ts at 24:00, the next
+date: filter by `day`, never by `ts::date`."""
+    rows = [
+        ("`bars_5m`, `feat_5m`, `labels_5m`", _said("bars")),
+        ("`train_5m`", _said("train")),
+        ("`days`", _said("days")),
+    ]
+    return joined("## Views", text, table(("view", "what it is"), rows))
+
+
+def _said(view: str) -> str:
+    return (PROJECT / "meta" / "views" / f"{view}.sql").read_text().splitlines()[0].removeprefix("--").strip()
+
+
+def _files() -> str:
+    return joined(
+        "## Files beside the parts",
+        "### MANIFEST.tsv, in every day",
+        "A header, one row (two while a swap is under way), and a line with the sha256 of all bytes above. `_SUCCESS`"
+        " beside it is empty and means: this manifest describes this folder.",
+        told(manifest.NAMES, MANIFEST),
+        "### .lake/log.tsv, one line a publish",
+        told((field.name for field in fields(log.Line)), LOG),
+        "### OFFERED.json, beside a symbol's bars",
+        told(source_text.keys("p1_ingest/ingest.py", "_offered"), OFFERED),
+        "### FEATURES.json, beside a symbol's features",
+        told(source_text.keys("p2_features/choice.py", "note"), FEATURES),
+    )
+
+
+def _reports() -> str:
+    rows = [
+        ("`p1_qa_core_{tf}_{days}d.json`, `p1_qa_core.json` at 15m", "`python -m p1_ingest qa`"),
+        ("`p2_qa_{tf}_{days}d.json`", "`python -m p2_features validate`"),
+        ("`p2_feature_schema.json`: what each feature of each symbol is", "`python -m p2_features validate`"),
+        ("`p2_bench_{tf}_{days}d.csv`", "`python -m p2_features bench`"),
+        ("`p3_qa_{tf}_{days}d.json`", "`python -m p3_labels validate`"),
+    ]
+    facts = [(code(path), codes(dict.fromkeys(source_text.facts(path)))) for path in JUDGES]
+    one = checks.Check("", "").found(0, offenders=[{}])
+    return joined(
+        "## Reports",
+        "They land in `reports/`, one file for all symbols of a run. A JSON report is keyed by symbol.",
+        table(("file", "written by"), rows),
+        "### What a JSON report says of a symbol",
+        told(checks.Report("", "", {}).data(), REPORT),
+        "Beside these stand facts about what was judged:",
+        table(("judged by", "facts"), facts),
+        "### What it says of a check",
+        told(one.data(), FINDING),
+        "### Columns of the bench's CSV",
+        told((field.name for field in fields(bench.Timing)), TIMING),
+    )
+
+
+JUDGES = ("p1_ingest/qa.py", "p2_features/validate.py", "p3_labels/validate.py")
+
+
+def _checks() -> str:
+    blocks = []
+    for path in (*JUDGES, "p2_features/bench.py"):
+        blocks += [f"### {path}", table(CHECK_HEAD, starmap(_bounds, source_text.checks(path)))]
+    for dataset in ("keys", "bars", "labels"):
+        found = checks.queries(dataset)
+        rows = [_bounds(q.check.name, q.check.meaning, q.check.must, q.check.should) for q in found]
+        blocks += [f"### meta/checks/{dataset}_*.sql", table(CHECK_HEAD, rows)]
+    return joined(
+        "## Checks", "Outside `must` a check fails and the command ends with 3; outside `should` it warns.", *blocks
+    )
+
+
+CHECK_HEAD = ("check", "what is measured", "must", "should")
+
+
+def _bounds(name: str, meaning: str, must: str, should: str) -> tuple[str, str, str, str]:
+    return code(name), meaning, code(must), code(should)
