@@ -17,6 +17,7 @@ from meta.errors import PerplakeError, Refused, Usage
 from meta.symbols import symbol as checked_symbol
 from meta.timeframes import timeframe
 from p1_ingest.qa_cli import qa
+from p1_ingest.resample_cli import resample
 
 
 @click.group(cls=cli.Commands)
@@ -224,3 +225,4 @@ def serve_sim(port: int) -> None:
 
 
 commands.add_command(qa)
+commands.add_command(resample)

@@ -1,0 +1,76 @@
+"""Resampling on the command line."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from lake import cli, layout
+from lake.cli import Span
+from meta.datasets import DATASETS
+from meta.errors import PerplakeError
+from meta.timeframes import timeframe
+
+BARS = DATASETS["bars"]
+
+
+@click.command()
+@click.option("--from", "from_tf", required=True, metavar="TF", help="Timeframe of the committed bars to read.")
+@click.option("--to", "to_tf", required=True, multiple=True, metavar="TF", help="Timeframe to make, repeatable or a,b.")
+@click.option("--symbol", multiple=True, metavar="S", help="Symbol, repeatable or a,b,c.")
+@cli.range_options
+@cli.lake_option
+@click.option("--force", is_flag=True, help="Write over ingested days, and days that shrink.")
+@click.option("--json", "as_json", is_flag=True, help="What was done as JSON.")
+@cli.wait_option
+@cli.debug_option
+def resample(
+    from_tf: str,
+    to_tf: tuple[str, ...],
+    symbol: tuple[str, ...],
+    span: Span,
+    lake: str | None,
+    force: bool,
+    as_json: bool,
+    wait: float,
+    debug: bool,
+) -> int:
+    """Make longer bars of committed shorter ones, a whole day at a time; only from complete groups.
+
+    \b
+    Examples:
+        python -m p1_ingest resample --from 5m --to 15m
+        python -m p1_ingest resample --from 1h --to 2h,1d --symbol BTCUSDT --days 80
+    """
+    from p1_ingest import resample as resampling
+
+    source, targets = timeframe(from_tf), [timeframe(name) for name in _split(to_tf)]
+    for target in targets:
+        resampling.members(source, target)
+    names = cli.symbols_of(_split(symbol))
+    where = cli.opened(lake)
+    results, failures = [], []
+    for name in names:
+        for target in targets:
+            pair = (layout.shelf(where, BARS, source, name), layout.shelf(where, BARS, target, name))
+            try:
+                done = resampling.resample(*pair, span, force=force, wait=wait, tell=cli.say)
+            except (PerplakeError, OSError) as error:
+                if len(names) * len(targets) == 1:
+                    raise
+                failures.append(f"{name} {target}: {cli.line_of(error)}")
+                continue
+            results.append(done)
+            for line in [] if as_json else done.lines():
+                click.echo(line)
+    if as_json:
+        click.echo(json.dumps([done.data() for done in results], indent=1))
+    cli.refreshed(where)
+    for failure in failures:
+        cli.say(f"error: {failure}")
+    return 1 if failures else 0
+
+
+def _split(given: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for value in given for name in value.split(",") if name.strip()))
