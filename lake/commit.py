@@ -1,6 +1,7 @@
 """A day is committed by one rename; before it nothing shows, after it nothing is missing.
 
-    stage    .lake/staging/<tx>/new/{part, MANIFEST.tsv, _SUCCESS}, complete and durable
+    stage    .lake/staging/<tx>/new/{part, MANIFEST.tsv, _SUCCESS}, complete; read back and compared
+    settle   fsync every staged file and folder
     publish  absent: rename into place · present: exchange the two folders — the only commit point
              refused by the file system: make-before-break, the manifest listing {old, new} while the part changes
     durable  fsync the parent folders; log; then remove the old generation
@@ -89,12 +90,13 @@ class Writer:
         return True
 
     def publish(self) -> list[date]:
-        """Publish everything staged: under one hold all renames and their fsyncs, then the log, then the clean-up.
+        """Publish everything staged: made durable, under one hold all renames and their fsyncs, the log, the clean-up.
 
         Raises DurabilityUnknown where the disk did not confirm what is otherwise valid.
         """
         if not self.staged:
             return []
+        _settle(self.staged)
         with locks.publishing(self.shelf.root):
             for staged in self.staged:
                 publish(self.shelf, staged)
@@ -155,11 +157,12 @@ def _stage(shelf: Shelf, day: date, old: Entry | None, new: Entry, data: bytes) 
     fresh = folder / "new"
     staged = Staged(day, folder, old, new)
     try:
-        disk.make_folders(fresh)
-        disk.write_new(fresh / new.file, data)
-        disk.write_new(fresh / MANIFEST, manifest)
-        disk.write_new(fresh / SUCCESS, b"")
-        disk.sync_folder(fresh)
+        disk.make_folders(folder.parent)
+        disk.make_folder(folder)
+        disk.make_folder(fresh)
+        disk.create(fresh / new.file, data)
+        disk.create(fresh / MANIFEST, manifest)
+        disk.create(fresh / SUCCESS, b"")
         _check(shelf, staged)
     except BaseException:
         with contextlib.suppress(OSError):  # what failed first is what the caller needs to hear
@@ -179,6 +182,13 @@ def _check(shelf: Shelf, staged: Staged) -> None:
     parts.belongs(table, staged.day, shelf.tf, shelf.symbol)
     if table.num_rows != staged.new.rows or parts.schema_digest(table.schema) != staged.new.schema:
         raise Refused(f"{shelf} {staged.day}: the staged part reads back as another table; report this as a fault")
+
+
+def _settle(staged: list[Staged]) -> None:
+    """Make what is staged durable, before any of it shows."""
+    files = [one.folder / "new" / name for one in staged for name in (one.new.file, MANIFEST, SUCCESS)]
+    disk.sync_all(files)
+    disk.sync_all([one.folder / "new" for one in staged])
 
 
 def publish(shelf: Shelf, staged: Staged) -> None:

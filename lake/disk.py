@@ -6,22 +6,30 @@ import ctypes
 import errno
 import os
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 RENAME_EXCHANGE = 2  # linux/fs.h; macOS calls it RENAME_SWAP, sys/stdio.h, and gives it the same number
 AT_FDCWD = -100
+MANY, SYNCERS = 24, 8
 REFUSALS = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EXDEV}
+
+
+def create(path: Path, data: bytes) -> None:
+    """Create a file that must not exist yet and write all of it; `sync` makes it durable."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    try:
+        write_all(fd, data)
+    finally:
+        os.close(fd)
 
 
 def write_new(path: Path, data: bytes) -> None:
     """Create a file that must not exist yet, write all of it and make it durable."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-    try:
-        write_all(fd, data)
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    create(path, data)
+    sync(path)
 
 
 def write_all(fd: int, data: bytes) -> None:
@@ -43,6 +51,11 @@ def append(path: Path, data: bytes) -> None:
         os.close(fd)
 
 
+def make_folder(path: Path) -> None:
+    """Create a folder whose name need not be durable."""
+    os.mkdir(path)
+
+
 def make_folders(path: Path) -> None:
     """Create a folder and those above it; each new name is made durable."""
     if path.is_dir():
@@ -59,11 +72,26 @@ def make_folders(path: Path) -> None:
 
 def sync_folder(path: Path) -> None:
     """Make the names in a folder durable."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    sync(path)
+
+
+def sync(path: Path) -> None:
+    """Make a file's bytes, or a folder's names, durable."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def sync_all(paths: Sequence[Path]) -> None:
+    """Make all of these durable. Many at a time share the file system's own commits: a tenth of the time."""
+    if len(paths) < MANY:
+        for path in paths:
+            sync(path)
+        return
+    with ThreadPoolExecutor(SYNCERS) as pool:
+        list(pool.map(sync, paths))
 
 
 def exchange(one: Path, other: Path) -> None:
@@ -113,6 +141,49 @@ def write_over(path: Path, data: bytes) -> None:
     sync_folder(path.parent)
 
 
+def write_loose(path: Path, data: bytes) -> None:
+    """Write a file under a temporary name, then give it its name: whole or not at all, durable after `sync_loose`."""
+    os.makedirs(path.parent, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
+    unlink(temporary)
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    try:
+        write_all(fd, data)
+    except BaseException:
+        unlink(temporary)
+        raise
+    finally:
+        os.close(fd)
+    replace(temporary, path)
+
+
+def sync_loose(paths: Sequence[Path], root: Path) -> None:
+    """Make files written loosely under `root` durable, and the names of all folders on the way to them.
+
+    One syncfs where there is one: hundreds of small files wait for the disk once, not once each.
+    """
+    if not paths:
+        return
+    if _SYNCFS is None:
+        for path in paths:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+        for folder in sorted({above for path in paths for above in path.parents if above.is_relative_to(root)}):
+            sync_folder(folder)
+        sync_folder(root.parent)
+        return
+    fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if _SYNCFS(fd) != 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), str(root))
+    finally:
+        os.close(fd)
+
+
 def _native_rename() -> Callable[[bytes, bytes, int], int] | None:
     libc = ctypes.CDLL(None, use_errno=True)
     if sys.platform == "darwin":
@@ -123,3 +194,4 @@ def _native_rename() -> Callable[[bytes, bytes, int], int] | None:
 
 
 _RENAME = _native_rename()
+_SYNCFS: Callable[[int], int] | None = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)

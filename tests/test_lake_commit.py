@@ -165,26 +165,26 @@ def test_a_day_may_grow_and_change(shelf: Shelf) -> None:
 
 
 def test_what_the_disk_gives_back_must_be_what_was_written(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = disk.write_new
+    real = disk.create
     for name in (shelf.part_name(lakes.DAY), MANIFEST):
 
         def lying(path: Path, data: bytes, name: str = name) -> None:
             real(path, bytes(reversed(data)) if path.name == name else data)
 
-        monkeypatch.setattr(disk, "write_new", lying)
+        monkeypatch.setattr(disk, "create", lying)
         with pytest.raises(PerplakeError):
             write(shelf, lakes.a_day())
         assert not lakes.staged(shelf.root) and not days.is_committed(shelf, lakes.DAY)
 
 
 def test_a_manifest_that_reads_back_as_another_is_not_published(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = disk.write_new
+    real = disk.create
 
     def lying(path: Path, data: bytes) -> None:
         other = [replace(entry, bytes=1) for entry in parsed(data, "")] if path.name == MANIFEST else []
         real(path, written(other) if other else data)
 
-    monkeypatch.setattr(disk, "write_new", lying)
+    monkeypatch.setattr(disk, "create", lying)
     with pytest.raises(Refused, match="disk gave back other bytes"):
         write(shelf, lakes.a_day())
     assert not days.is_committed(shelf, lakes.DAY)
@@ -223,7 +223,7 @@ def test_an_error_of_the_disk_is_not_hidden_by_the_clean_up(shelf: Shelf, monkey
         raise OSError(errno.EROFS, "Read-only file system")
 
     with pytest.raises(OSError, match="No space left"), commit.writing(shelf) as writer:
-        monkeypatch.setattr(disk, "write_new", full)
+        monkeypatch.setattr(disk, "create", full)
         monkeypatch.setattr(disk, "remove_tree", read_only)
         writer.stage(lakes.DAY, lakes.a_day(), lakes.SOURCE)
 
