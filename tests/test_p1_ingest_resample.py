@@ -64,16 +64,16 @@ def test_resampled_equals_ingested(ingested: Path, root: Path, small: str, large
     resample(lakes.a_shelf(root, small), lakes.a_shelf(root, large), ALL)
     ours, venues = bars_of(lakes.a_shelf(root, large)), bars_of(lakes.a_shelf(ingested, large))
     assert ours.column("ts").equals(venues.column("ts"))
-    states = {"close", "oi_now", "oi_base"}
+    k, states = timeframe(large).ms // timeframe(small).ms, {"close", "oi_now", "oi_base"}
     for column in [c for c in BARS if c.kind in ("first", "max", "min", "flow") or c.name in states]:
         made, said = ours.column(column.name).to_pylist(), venues.column(column.name).to_pylist()
-        if column.name.startswith("liq_"):  # the venue rounds each bar's share of all venues on its own
-            k = timeframe(large).ms // timeframe(small).ms
-            assert made == pytest.approx(said, rel=0, abs=k * 1e-4)
-        else:
-            pairs = [(a, b) for a, b in zip(made, said, strict=True) if column.name != "oi_now" or None not in (a, b)]
-            assert len(pairs) > 0.95 * len(said) and all(a == b for a, b in pairs), column.name  # it skips an OI row
-    assert ours.column("perp_taker_buy").null_count == 0
+        if said.count(None) == len(said):
+            assert made.count(None) == len(made), column.name
+            continue
+        pairs = [(a, b) for a, b in zip(made, said, strict=True) if column.name in PRICES or None not in (a, b)]
+        slack = k * 1e-4 if column.name.startswith("liq_") else 0  # the venue rounds its share of each bar on its own
+        assert len(pairs) > 0.98 * len(said) - 1, column.name  # it loses a row now and then
+        assert all(abs(a - b) <= slack for a, b in pairs), column.name
 
 
 def test_a_state_is_its_last_members_and_so_is_its_stamp(ingested: Path, root: Path) -> None:
