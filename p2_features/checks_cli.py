@@ -150,7 +150,7 @@ def bench(
         python -m p2_features bench --symbol BTCUSDT --days 80
         python -m p2_features bench --glob "data/features/5m/BTCUSDT/**/*.parquet" --report reports/p2_bench_5m_80d.csv
     """
-    from lake import checks, settings
+    from lake import checks, compiled, settings
     from lake import days as lake_days
     from p2_features import bench as benching
 
@@ -158,7 +158,8 @@ def bench(
     horizon = span.days or settings.lake_conf().days
     chosen = span or Span(days=horizon)
     found, failures = [], []
-    cli.say("timing; a first run compiles what it times, which takes half a minute")
+    if compiled.is_cold():
+        cli.say("compiling the kernels first, once for this state of them; that takes up to a minute")
     for one, targets in grouped.items():
         timings: list[benching.Timing] = []
 
