@@ -103,7 +103,8 @@ def settled(keys: np.ndarray, order: np.ndarray, budget: int) -> bool:
 def order_of(values: np.ndarray, desk: Desk) -> np.ndarray:
     """Which indices sort these finite values, equal ones in any order?
 
-    values: (m,) float64, none of them -0.0. Returns (m,) int32, a view of the desk. Two deals on the leading bits
+    values: (m,) float64, none of them -0.0. Returns (m,) int32, a view of the desk, whose keys are left sorted, equal
+    for equal values (where m > 1). Two deals on the leading bits
     nearly sort any series met in practice; where values crowd so closely that insertion would go quadratic, all
     bits are dealt.
     """

@@ -11,7 +11,7 @@ from p2_features.kernels.compiled import kernel
 from p2_features.kernels.order import Desk, desk_for, order_of
 
 WORD = 64
-BATCH = 64
+BATCH = 32
 NONE = 2**31 - 1  # above every rank
 TWOS, FOURS, EIGHTS = np.uint64(0x5555555555555555), np.uint64(0x3333333333333333), np.uint64(0x0F0F0F0F0F0F0F0F)
 BYTES, TOP = np.uint64(0x0101010101010101), np.uint64(56)
@@ -52,7 +52,7 @@ def percentile_from(below: int, equal: int, count: int) -> float:
 
 
 @kernel
-def bits_set(word: int) -> int:
+def bits_set(word: np.uint64) -> np.int64:
     """How many bits are set? In the form that compilers know as one instruction."""
     word = word - ((word >> ONE) & TWOS)
     word = (word & FOURS) + ((word >> TWO) & FOURS)
@@ -70,13 +70,12 @@ def rank_bars(
     for t in range(max(begin, 0), end):
         room[count], places[count] = x[t] + 0.0, t - begin
         count += abs(x[t]) < math.inf
-    order = order_of(room[:count], desk)
-    equal, last = 0, math.nan
+    order, keys = order_of(room[:count], desk), desk.keys
+    equal = 0
     for r in range(count):
-        value = room[order[r]]
-        if value != last:
+        if r > 0 and keys[r] != keys[r - 1]:
             aboves[equal:r] = r
-            equal, last = r, value
+            equal = r
         rank[places[order[r]]] = r
         equals[r] = equal
     aboves[equal:count] = count
@@ -112,7 +111,7 @@ def below_rank(
     word = r // WORD
     count = before[word] + bits_set(bits[word] & ((ONE << np.uint64(r % WORD)) - ONE))
     for k in range(entering.size):
-        count += ((entering[k] < r) & (k < steps)) - ((leaving[k] < r) & (k < steps))
+        count += int((entering[k] < r) & (k < steps)) - int((leaving[k] < r) & (k < steps))
     return count
 
 
@@ -139,7 +138,7 @@ def rank_against(begin: int, end: int, window: int, least: int, ranks: Ranks, ou
                 once = aboves[r] - equals[r] == 1
                 equal = 0 if once else below_rank(bits, before, entering, leaving, step, aboves[r]) - below
                 out[begin + first + step] = percentile_from(below, equal, count)
-            count += (r < NONE) - (leaving[step] < NONE)
+            count += int(r < NONE) - int(leaving[step] < NONE)
         flip(bits, entering)
         flip(bits, leaving)
 
@@ -147,7 +146,7 @@ def rank_against(begin: int, end: int, window: int, least: int, ranks: Ranks, ou
 @kernel
 def rank_all(x: np.ndarray, window: int, least: int, out: np.ndarray) -> None:
     """Write the percentile of every bar, chunk after chunk: each is sorted once, together with the window before it."""
-    chunk = max(3 * window, 1024)
+    chunk = max(2 * window, 1024)
     size = window + chunk
     ranks, desk, room, places = ranks_for(size), desk_for(size), np.empty(size), np.empty(size, np.int32)
     for begin in range(0, x.size, chunk):

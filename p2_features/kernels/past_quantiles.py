@@ -57,11 +57,11 @@ def tail_quantile(
     places, ranks, ordered, active, bound = tail.places, tail.ranks, tail.ordered, tail.active, tail.bound[0]
     size = tail.marks[COUNT]
     arriving, leaving = first_from(places[:size], begin), 0
-    at, below, t = next_active(active, size, -1), 0, begin
+    at, after, below = next_active(active, size, -1), size, 0
+    t, steady = begin, begin - 1
     while t < end:
-        last = min(min(places[arriving], places[leaving] + window), end - 1)
-        if not uniform:
-            last = begin + same_count(counts, t - begin, last - begin)
+        if t > steady:
+            steady = end - 1 if uniform else begin + same_count(counts, t - begin, end - 1 - begin)
         count, q = counts[0 if uniform else t - begin], math.nan
         if count >= least:
             k, share = quantile_place(count, p)
@@ -75,19 +75,28 @@ def tail_quantile(
                 q = between(near, near, 0.0)
             else:
                 q = between(near, far, share) if tail.sign > 0 else between(far, near, share)
+        change, touched = t, False
+        while not touched:
+            change = min(places[arriving], places[leaving] + window)
+            if change > steady:
+                break
+            if places[arriving] == change:
+                r = ranks[arriving]
+                active[r] = True
+                below += r < at
+                touched = r < after
+                arriving += 1
+            if places[leaving] + window == change:
+                r = ranks[leaving]
+                active[r] = False
+                below -= r < at
+                if r == at:
+                    at = next_active(active, size, at)
+                touched |= r <= after
+                leaving += 1
+        last = min(change, steady)
         for j in range(t - begin, last + 1 - begin):
             out[j] = q
-        if places[arriving] == last:
-            active[ranks[arriving]] = True
-            below += ranks[arriving] < at
-            arriving += 1
-        if places[leaving] + window == last:
-            r = ranks[leaving]
-            active[r] = False
-            below -= r < at
-            if r == at:
-                at = next_active(active, size, at)
-            leaving += 1
         t = last + 1
 
 
@@ -143,8 +152,8 @@ def bound_bars(
         if not uniform:
             count = count_on(x, begin, end, window, count, counts)
         at = 0 if w.size > 0 else begin
+        prepare(tails, x, begin, end, window, needs, room, desk)
         for side in range(2):
-            prepare(tails[side], x, begin, end, window, needs[side], room, desk)
             out = both[side][at : at + end - begin]
             tail_quantile(tails[side], begin, end, window, ps[side], least, counts, uniform, out)
         if w.size > 0:

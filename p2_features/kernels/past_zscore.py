@@ -87,17 +87,25 @@ def score_block(block: np.ndarray, old: Sums, new: Sums, least: int, out: np.nda
 
 
 @kernel
+def copy_bars(source: np.ndarray, target: np.ndarray) -> None:
+    """Copy to the beginning of target. Assigning a slice would compile numba's error messages too, for seconds."""
+    for i in range(source.size):
+        target[i] = source[i]
+
+
+@kernel
 def score(w: np.ndarray, first: int, window: int, least: int, out: np.ndarray) -> None:
     """Write the z-scores of w to out, which may be w itself."""
     block, scores = np.empty(window), np.empty(window)
     old, spare, new = sums_for(window), sums_for(window), sums_for(window)
     for start in range(-(first % window), w.size, window):
         begin, end = max(start, 0), min(start + window, w.size)
-        block[:] = math.nan
-        block[begin - start : end - start] = w[begin:end]
+        if end - begin < window:
+            block[:] = math.nan
+        copy_bars(w[begin:end], block[begin - start :])
         sum_block(block, new, spare)
         score_block(block, old, new, least, scores)
-        out[begin:end] = scores[begin - start : end - start]
+        copy_bars(scores[begin - start : end - start], out[begin:])
         old, spare = spare, old
 
 

@@ -53,19 +53,28 @@ def tail_for(sign: float, size: int) -> Tail:
 
 
 @kernel
-def gather(tail: Tail, x: np.ndarray, begin: int, end: int) -> None:
-    """Append those of bars begin … end-1 that lie beyond the bound."""
-    sign, bound, places, count = tail.sign, tail.bound[0], tail.places, tail.marks[COUNT]
-    kept = count
+def gather(lower: Tail, upper: Tail, x: np.ndarray, begin: int, end: int) -> None:
+    """Append to each tail those of bars begin … end-1 that lie beyond its bound."""
+    low, high, lows, highs = lower.bound[0], -upper.bound[0], lower.places, upper.places
+    below, above = lower.marks[COUNT], upper.marks[COUNT]
+    old_below, old_above = below, above
     bars = x[begin:end]
     for i in range(bars.size):
-        places[count] = begin + i
-        count += sign * bars[i] < bound
-    # Asking in the loop over all bars whether each is finite would cost more.
-    for i in range(kept, count):
-        places[kept] = places[i]
-        kept += abs(x[places[i]]) < math.inf
-    tail.marks[COUNT] = kept
+        lows[below] = begin + i
+        below += bars[i] < low
+        highs[above] = begin + i
+        above += bars[i] > high
+    lower.marks[COUNT] = keep_finite(x, lows, old_below, below)
+    upper.marks[COUNT] = keep_finite(x, highs, old_above, above)
+
+
+@kernel
+def keep_finite(x: np.ndarray, places: np.ndarray, begin: int, end: int) -> int:
+    """Close up the finite ones among places[begin:end]: where do they end? Asking for every bar would cost more."""
+    for i in range(begin, end):
+        places[begin] = places[i]
+        begin += abs(x[places[i]]) < math.inf
+    return begin
 
 
 @kernel
@@ -163,22 +172,26 @@ def rank(tail: Tail, x: np.ndarray, begin: int, room: np.ndarray, desk: Desk) ->
 
 @kernel
 def prepare(
-    tail: Tail, x: np.ndarray, begin: int, end: int, window: int, need: int, room: np.ndarray, desk: Desk
-) -> None:
-    """Make the tail ready for the bars begin … end-1, of whose windows no more than `need` values will be asked.
+    tails: tuple[Tail, Tail], x: np.ndarray, begin: int, end: int, window: int, needs: tuple[int, int],
+    room: np.ndarray, desk: Desk,
+) -> None:  # fmt: skip
+    """Make both tails ready for the bars begin … end-1, of whose windows no more than `needs` values will be asked.
 
-    To be called for one chunk after another. The bound is kept while it holds, so that most chunks look at their new
-    bars only.
+    To be called for one chunk after another. The bounds are kept while they hold, so that most chunks look at their
+    new bars only.
     """
-    start, core = max(begin - window, 0), max(end - 1 - window, 0)
-    drop_before(tail, start)
-    fresh = begin if tail.marks[COUNT] > 0 or tail.bound[0] > -math.inf else start
-    gather(tail, x, fresh, end)
-    if not holds(tail, x, core, begin, need):
-        tail.bound[0] = bound_for(x, tail.sign, core, begin, need + need // 4 + 8, room)
-        tail.marks[COUNT] = 0
-        gather(tail, x, start, end)
-    rank(tail, x, begin, room, desk)
+    start, core, fresh = max(begin - window, 0), max(end - 1 - window, 0), begin
+    for side in range(2):
+        tail, need = tails[side], needs[side]
+        drop_before(tail, start)
+        if not holds(tail, x, core, begin, need):
+            tail.bound[0] = bound_for(x, tail.sign, core, begin, need + need // 4 + 8, room)
+            fresh = start
+    if fresh < begin:
+        tails[0].marks[COUNT] = tails[1].marks[COUNT] = 0
+    gather(tails[0], tails[1], x, fresh, end)
+    for side in range(2):
+        rank(tails[side], x, begin, room, desk)
 
 
 @kernel
