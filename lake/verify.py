@@ -77,10 +77,13 @@ def _verified(place: Shelf, sample: float | None) -> list[Finding]:
         looked = [
             found for pack in pool.map(lambda pack: [_look(place, *key) for key in pack], packs) for found in pack
         ]
-    if not any(found.findings for found in looked) and not _disagreements(place, looked, set()):
-        return []
-    looked, staged = _look_again(place, wanted, looked)
-    return [finding for found in looked for finding in found.findings] + _disagreements(place, looked, staged)
+    words = log.last_words(place)
+    if any(found.findings for found in looked) or _disagreements(place, looked, set(), words):
+        looked, staged, words = _look_again(place, wanted, looked)
+        return [finding for found in looked for finding in found.findings] + _disagreements(
+            place, looked, staged, words
+        )
+    return []
 
 
 def _wanted(place: Shelf, sample: float | None) -> list[tuple[date, bool]]:
@@ -92,19 +95,27 @@ def _wanted(place: Shelf, sample: float | None) -> list[tuple[date, bool]]:
 
 def _look_again(
     place: Shelf, wanted: Sequence[tuple[date, bool]], looked: Sequence[Looked]
-) -> tuple[list[Looked], set[str]]:
-    """The same once more where something was wrong, with no publish under way; and what lies in staging then.
+) -> tuple[list[Looked], set[str], dict[date, str]]:
+    """The same once more where something was wrong or has changed, with no publish under way; staging; the log's words.
 
     A publish is told in the log a moment after; until then its staging folder stands. So the days are looked at first,
-    then staging, then the log.
+    then staging, then the log, all while nothing can be published.
     """
     with locks.snapshot(place.root):
-        words = log.last_words(place)
         again = [
-            _look(place, *key) if found.findings or words.get(found.day) != _sha(found) else found
+            _look(place, *key) if found.findings or _changed(place, found) else found
             for key, found in zip(wanted, looked, strict=True)
         ]
-        return again, {path.name for path in _folders(place.root / ".lake" / "staging")}
+        staged = {path.name for path in _folders(place.root / ".lake" / "staging")}
+        return again, staged, log.last_words(place)
+
+
+def _changed(place: Shelf, found: Looked) -> bool:
+    """Is this day another one than was looked at?"""
+    try:
+        return days.entry(place, found.day) != found.entry
+    except Tampered:
+        return True
 
 
 def _sha(found: Looked) -> str | None:
@@ -143,9 +154,9 @@ def _look(place: Shelf, day: date, whole: bool) -> Looked:
     return Looked(day, known, tuple(wrong))
 
 
-def _disagreements(place: Shelf, looked: Sequence[Looked], staged: set[str]) -> list[Finding]:
+def _disagreements(place: Shelf, looked: Sequence[Looked], staged: set[str], words: dict[date, str]) -> list[Finding]:
     """Where do this shelf's parts and the log's last words differ?"""
-    words, on_disk = log.last_words(place), {found.day: found for found in looked}
+    on_disk = {found.day: found for found in looked}
     return [*_gone(place, words, on_disk), *_others(place, words, on_disk, staged)]
 
 
