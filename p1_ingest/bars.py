@@ -23,11 +23,16 @@ ABSENT = "; not offered: "
 
 @dataclass(frozen=True)
 class DayOfBars:
-    """One day as it will be committed: the table, the manifest's source cell, and the rows kept out by reason."""
+    """One day as it will be committed: its table, the manifest's source cell, and why bars (by ts, ms) are kept out."""
 
     table: pa.Table
     source: str
-    kept_out: Counter[str]
+    quarantined: dict[int, str]
+
+    @property
+    def kept_out(self) -> Counter[str]:
+        """How many bars are kept out, by reason?"""
+        return Counter(self.quarantined.values())
 
 
 def together(series: Sequence[Series], answers: Mapping[str, Sequence[Answer]]) -> dict[str, Answer]:
@@ -53,12 +58,14 @@ def day_of_bars(
     columns: dict[str, np.ndarray] = {}
     for one in series:
         columns |= laid(one, whole[one.name], close, tf)
-    keep, kept_out = quarantine.kept(columns, f"{source.name} {symbol} {tf} {day}")
+    keep, out = quarantine.kept(columns, f"{source.name} {symbol} {tf} {day}")
     arrays = [_arrow(column.type, columns.get(column.name), keep) for column in SCHEMA_COLUMNS]
     symbols = pa.array([symbol] * int(keep.sum()), pa.string())
     stamps = pa.array(close[keep], pa.int64()).cast(pa.timestamp("ms", "UTC"))
     table = pa.Table.from_arrays([symbols, stamps, *arrays], schema=SCHEMA)
-    return DayOfBars(table, _source_cell(source, series, answers, day, not_offered), kept_out)
+    return DayOfBars(
+        table, _source_cell(source, series, answers, day, not_offered), {int(close[i]): why for i, why in out.items()}
+    )
 
 
 SCHEMA_COLUMNS = [SCHEMA.field(i) for i in range(2, len(SCHEMA))]

@@ -18,6 +18,7 @@ from meta.symbols import symbol as checked_symbol
 from meta.timeframes import timeframe
 from p1_ingest.qa_cli import qa
 from p1_ingest.resample_cli import resample
+from p1_ingest.summary import Summary
 
 
 @click.group(cls=cli.Commands)
@@ -65,6 +66,8 @@ class Target:
 @click.option("--verbose/--no-verbose", default=True, help="Tell progress (default), or nothing but the summary.")
 @click.option("--workers", type=click.IntRange(1, 64), default=4, show_default=True, help="Requests under way at once.")
 @click.option("--dry-run", is_flag=True, help="Tell requests, days, bytes, minutes and plan limits; fetch nothing.")
+@click.option("--replay", is_flag=True, help="Ask the record instead of the venue: every recorded run, or a range.")
+@click.option("--raw", metavar="ROOT", help="With --replay: the lake whose record answers; else the one written.")
 @click.option("--conf", type=click.Path(path_type=Path), help="A conf file of the 15m form (conf/p1_inputs_cg.yaml).")
 @click.option("--json", "as_json", is_flag=True, help="The summary as JSON.")
 @cli.wait_option
@@ -85,6 +88,8 @@ def ingest(
     verbose: bool,
     workers: int,
     dry_run: bool,
+    replay: bool,
+    raw: str | None,
     conf: Path | None,
     as_json: bool,
     wait: float,
@@ -96,27 +101,54 @@ def ingest(
     Examples:
         python -m p1_ingest ingest --symbol BTCUSDT --tf 5m --days 80
         python -m p1_ingest ingest --source binance --symbol BTCUSDT --start 2025-01-01 --end 2025-12-31
+        python -m p1_ingest ingest --replay --raw data --lake /tmp/again
     """
     from p1_ingest import venues
     from p1_ingest.ingest import Choice
+    from p1_ingest.record import Record
 
     if source and source_argument and source != source_argument:
         raise Usage(f"give one source, not both {source_argument} and {source}")
-    name = roots.source_in_use(source or source_argument)
+    if (replay and dry_run) or (raw and not replay):
+        raise Usage("--raw goes with --replay, and --replay without --dry-run: it asks nobody and costs nothing")
+    asked = source or source_argument
+    choice = Choice(refresh_tail, skip_present, force, wait, workers, accept_checksum)
+    log, tell = cli.say if debug else None, cli.say if verbose else (lambda text: None)
+    if replay:
+        return _replay(asked, raw, lake, out, symbol, tf, span, choice, tell, log, as_json)
+    name = roots.source_in_use(asked)
     legacy = settings.convert(settings.read_yaml(conf), LegacyConf, settings.shown(conf)) if conf else None
-    with venues.opened(name, url=legacy.base_url if legacy else None, log=cli.say if debug else None) as (
-        venue,
-        sender,
-    ):
-        where = cli.opened(lake, name) if not (out or legacy) else None
-        cli.say(f"source {venue.name}" + (_why_sim(source or source_argument) if venue.synthetic else ""))
-        targets = _legacy_targets(legacy) if legacy else _targets(where, out, symbol, tf, span)
-        choice = Choice(refresh_tail, skip_present, force, wait, workers, accept_checksum)
-        for root in {target.shelf.root for target in targets}:
-            _not_over_real_data(root, name)
+    where = cli.opened(lake, name) if not (out or legacy) else None
+    targets = _legacy_targets(legacy) if legacy else _targets(where, out, symbol, tf, span)
+    root = targets[0].shelf.root
+    _not_over_real_data(root, name)
+    moment = venues.Moment(venues.now_ms())
+    record = None if dry_run else Record(root, name, venues.now_ms)
+    url = legacy.base_url if legacy else None
+    with venues.opened(name, url=url, log=log, clock=moment, record=record) as (venue, sender):
+        cli.say(f"source {venue.name}" + (_why_sim(asked) if venue.synthetic else ""))
         if dry_run:
             return _dry_run(venue, sender, targets, choice, as_json)
-        return _run(venue, sender, targets, choice, verbose, as_json)
+        results, failures = _run(venue, sender, targets, choice, moment, record, tell)
+    return _told(root, results, failures, as_json)
+
+
+def _replay(asked, raw, lake, out, symbol, tf, span, choice, tell, log, as_json: bool) -> int:  # type: ignore[no-untyped-def]
+    """Ask the record: the range where one is given, else every run it holds of these symbols and timeframes."""
+    from p1_ingest import replay_cli
+
+    name = asked or replay_cli.recorded_source(raw, lake)
+    where = cli.opened(lake, name) if not out else None
+    if out or span:
+        shelves = {target.shelf: target.span for target in _targets(where, out, symbol, tf, span)}
+    else:
+        assert where is not None
+        recorded = Path(raw).absolute() if raw else where
+        shelves = dict.fromkeys(replay_cli.recorded_shelves(where, recorded, name, symbol, tf), span)
+    root = next(iter(shelves)).root
+    _not_over_real_data(root, name)
+    results, failures = replay_cli.replayed(name, Path(raw).absolute() if raw else root, shelves, choice, tell, log)
+    return _told(root, results, failures, as_json)
 
 
 def _why_sim(asked: str | None) -> str:
@@ -159,40 +191,39 @@ def _not_over_real_data(root: Path, source: str) -> None:
         )
 
 
-def _run(venue, sender, targets: list[Target], choice, verbose: bool, as_json: bool) -> int:  # type: ignore[no-untyped-def]
-    """Ingest every target; one that fails does not stop the others."""
+def _run(venue, sender, targets: list[Target], choice, moment, record, tell):  # type: ignore[no-untyped-def]
+    """Ingest every target; one that fails does not stop the others. Returns the summaries and the failures."""
     from p1_ingest import venues
     from p1_ingest.ingest import ingest as ingest_shelf
     from p1_ingest.ingest import wanted_days, within_plan
 
     results, failures, gates = [], [], set()
     for target in targets:
-        shelf = target.shelf
+        shelf, moment.ms = target.shelf, venues.now_ms()
         try:
-            now = venues.now_ms()
-            wanted = wanted_days(venue, target.span, now, settings.lake_conf().days)
-            wanted, line = within_plan(venue, sender, shelf.tf, wanted, now)
+            wanted = wanted_days(venue, target.span, moment(), settings.lake_conf().days)
+            wanted, line = within_plan(venue, sender, shelf.tf, wanted, moment())
             if line and line not in gates:
                 gates.add(line)
                 cli.say(line)
-            if not wanted:
-                continue
-            tell = cli.say if verbose else (lambda text: None)
-            summary = ingest_shelf(venue, sender, shelf, wanted, choice, venues.now_ms, tell)
+            if wanted:
+                results.append(ingest_shelf(venue, sender, shelf, wanted, choice, moment, tell, record))
         except (PerplakeError, OSError) as error:
             if len(targets) == 1:
                 raise
             failures.append(f"{shelf.symbol} {shelf.tf}: {cli.line_of(error)}")
-            continue
-        results.append(summary)
-        failures += summary.trouble()
-        if not as_json:
-            for text in summary.lines():
-                click.echo(cli.redacted(text))
+    return results, failures
+
+
+def _told(root: Path, results: list[Summary], failures: list[str], as_json: bool) -> int:
+    """Say what was done, and with which exit code it ends."""
     if as_json:
         click.echo(json.dumps([summary.data() for summary in results], indent=1))
-    for root in dict.fromkeys(target.shelf.root for target in targets):
-        cli.refreshed(root)
+    else:
+        for text in [text for summary in results for text in summary.lines()]:
+            click.echo(cli.redacted(text))
+    cli.refreshed(root)
+    failures = failures + [text for summary in results for text in summary.trouble()]
     for failure in failures:
         cli.say(cli.redacted(f"error: {failure}"))
     return 1 if failures else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
@@ -12,6 +13,7 @@ from enum import IntEnum
 from meta.errors import BadPayload, NotReady, Retryable
 from meta.timeframes import DAY, Timeframe, day_of
 from p1_ingest.http import Sender
+from p1_ingest.record import Evidence
 from p1_ingest.sources.base import Answer, Request, Series, Source
 
 OLD = 7 * DAY  # an archive's 404 younger than this means "not yet", older means "not offered"
@@ -34,6 +36,7 @@ class Outcome:
     answer: Answer | None = None
     why: str = ""
     missing: bool = False
+    body: str = ""  # its sha256
 
 
 @dataclass
@@ -41,12 +44,21 @@ class Fetched:
     """What was said about some days.
 
     answers : series -> settled answers; states : (series, day) -> State; reasons : why a day waits or failed
+    bodies : day -> series -> sha256 of the bodies that say something of it
     """
 
     answers: dict[str, list[Answer]]
     states: dict[tuple[str, date], State]
     reasons: dict[date, str] = field(default_factory=dict)
     notes: Counter[str] = field(default_factory=Counter)
+    bodies: dict[date, dict[str, list[str]]] = field(default_factory=dict)
+
+    def evidence(self, day: date) -> Evidence:
+        """What is a day made of?"""
+        told = [a for said in self.answers.values() for a in said if (a.note or a.counts) and a.has(day)]
+        notes = sorted({f"{a.series}: {a.note}" for a in told if a.note})
+        counts = Counter({f"{a.series}: {why}": n for a in told for why, n in a.counts.items() if n})
+        return Evidence(self.bodies.get(day, {}), notes, counts)
 
     def state(self, day: date, names: Iterable[str]) -> State:
         """How far is this day answered, over these series?"""
@@ -93,7 +105,9 @@ class Fetcher:
                 asked_instead |= {(outcome.request, day) for request in more for day in request.days}
             chains = self._all(_one_a_file(second))
             outcomes += chains
-        return self._settled(outcomes, asked_instead, tf, set(days))
+        fetched = self._settled(outcomes, asked_instead, tf, set(days))
+        fetched.bodies = _bodies(outcomes, series, set(days))
+        return fetched
 
     def _requests(self, series: Sequence[Series], symbol: str, tf: Timeframe, days: Sequence[date]) -> list[Request]:
         """Everything to ask. Where a sample series reaches into other days, their bars too: labels are read by them."""
@@ -117,7 +131,8 @@ class Fetcher:
             return Outcome(request, missing=True)
         except (Retryable, BadPayload) as error:
             return Outcome(request, why=str(error))
-        return Outcome(request, answer if not note else _noted(answer, note))
+        sha = hashlib.sha256(body).hexdigest()
+        return Outcome(request, answer if not note else _noted(answer, note), body=sha)
 
     def _digest(self, request: Request) -> bytes | None:
         companion = self._source.companion(request)
@@ -159,6 +174,28 @@ class Fetcher:
             fetched.states[where] = state
             if why:
                 fetched.reasons[day] = why
+
+
+def _bodies(
+    outcomes: Sequence[Outcome], series: Sequence[Series], wanted: set[date]
+) -> dict[date, dict[str, list[str]]]:
+    """Which bodies is each day made of? Also, of days its samples reach into, the bars their labels are read by."""
+    samples, required = {s.name for s in series if s.kind == "sample"}, {s.name for s in series if s.required}
+    serves: dict[date, set[date]] = {day: {day} for day in wanted}
+    for outcome in outcomes:
+        if outcome.body and outcome.request.series in samples:
+            for beside in _span(outcome.request):
+                serves.setdefault(beside, set()).update(outcome.request.days)
+    found: dict[date, dict[str, list[str]]] = {day: {} for day in wanted}
+    for outcome in outcomes:
+        name, asked = outcome.request.series, set(outcome.request.days)
+        if name in required:
+            asked = {day for each in asked for day in serves.get(each, ())}
+        for day in asked & wanted if outcome.body else ():
+            said = found[day].setdefault(name, [])
+            if outcome.body not in said:
+                said.append(outcome.body)
+    return found
 
 
 def _one_a_file(requests: Sequence[Request]) -> list[Request]:

@@ -14,7 +14,7 @@ from typing import Protocol
 from urllib.parse import quote, urlencode, urlsplit
 
 from lake import settings
-from meta.errors import BadPayload, PerplakeError, Refused, Retryable, Usage, VenueRefused
+from meta.errors import BadPayload, NotReady, PerplakeError, Refused, Retryable, Usage, VenueRefused
 from p1_ingest.budget import Budget, Pool
 from p1_ingest.payload import said
 from p1_ingest.sources.base import Host, Reply, Request
@@ -28,6 +28,7 @@ SECRET = 8  # a shorter key is no secret, and striking it out of bodies would sp
 
 Judge = Callable[[Request, Reply], None]
 Record = Callable[[Request, bytes, Reply], None]
+Failed = Callable[[Request, str], None]
 
 
 class Transport(Protocol):
@@ -41,8 +42,9 @@ class Sender:
     """Sends requests to the hosts it was given, and returns bodies the source's judge accepted.
 
     keys : environment name -> key, see `keys_for`. pools : Request.pool -> limit; an unnamed pool has none until the
-    venue's headers say so. record(request, body, reply) sees every accepted body; log gets one line a try. Nothing it
-    raises, logs or records holds a key. Threads may share it.
+    venue's headers say so. record(request, body, reply) sees every accepted answer, and what says "not there";
+    failed(request, why) what was given up. log gets one line a try. Nothing it raises, logs or records holds a key.
+    Threads may share it.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Sender:
         sleep: Callable[[float], object] = time.sleep,
         rng: random.Random | None = None,
         record: Record | None = None,
+        failed: Failed | None = None,
         log: Callable[[str], None] | None = None,
     ) -> None:
         self._hosts = {name: (_checked(name, host.url), host) for name, host in hosts.items()}
@@ -68,7 +71,7 @@ class Sender:
         self._transport: Transport = self._wire or transport  # type: ignore[assignment]
         self._tries, self._bounds = tries, bounds
         self._clock, self._sleep, self._rng = clock, sleep, rng or random.Random()
-        self._record, self._log = record, log
+        self._record, self._failed, self._log = record, failed, log
         self._pools, self._budgets, self._lock = dict(pools or {}), dict[str, Budget](), threading.Lock()
 
     def send(self, request: Request, judge: Judge) -> bytes:
@@ -77,6 +80,14 @@ class Sender:
         Raises Retryable once tries or time are used up, and at once whatever else the judge, the wire or a redirect
         amounts to (VenueRefused, NotReady, BadPayload); Usage where the host's key is not set.
         """
+        try:
+            return self._until_answered(request, judge)
+        except (Retryable, BadPayload) as error:
+            if self._failed:
+                self._failed(request, str(error))
+            raise
+
+    def _until_answered(self, request: Request, judge: Judge) -> bytes:
         url, headers = self._addressed(request)
         most, budget = self._bounds[request.expects].seconds, self.budget(request.pool or request.host)
         began, queued = self._clock(), 0.0
@@ -152,10 +163,17 @@ class Sender:
         budget.hear(reply.headers)
         took = self._clock() - began
         self._say(f"{asked} -> {reply.status}, {len(reply.body)} bytes in {took:.2f} s, try {number}")
-        self._judged(request, reply, judge)
+        try:
+            self._judged(request, reply, judge)
+        except NotReady:  # that it is not there is an answer too: without it nobody could replay the run
+            self._recorded(request, reply)
+            raise
+        self._recorded(request, reply)
+        return reply.body
+
+    def _recorded(self, request: Request, reply: Reply) -> None:
         if self._record:
             self._record(request, reply.body, reply)
-        return reply.body
 
     def _judged(self, request: Request, reply: Reply, judge: Judge) -> None:
         if 300 <= reply.status < 400:

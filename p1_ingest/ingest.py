@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from meta.timeframes import Timeframe, day_of, day_start, days_between
 from p1_ingest.bars import SCHEMA, DayOfBars, absent_series, day_of_bars, together
 from p1_ingest.fetch import Fetched, Fetcher, State
 from p1_ingest.http import Sender
+from p1_ingest.record import Asked, Record
 from p1_ingest.sources.base import Series, Source
 from p1_ingest.summary import Summary
 
@@ -29,7 +31,10 @@ EDGE_DAYS = 3  # how far beyond the range bars are looked for around an empty da
 
 @dataclass(frozen=True)
 class Choice:
-    """How to ingest: which committed days to leave alone, and what to accept."""
+    """How to ingest: which committed days to leave alone, and what to accept.
+
+    exactly : ask for these days, whatever is committed, as a recorded run did. leave : days not to write over.
+    """
 
     refresh_tail: int = 2
     skip_present: bool = True
@@ -37,6 +42,12 @@ class Choice:
     wait: float = 0.0
     workers: int = 4
     accept_checksum: bool = False
+    exactly: tuple[date, ...] | None = None
+    leave: frozenset[date] = frozenset()
+
+    def settings(self) -> dict[str, bool]:
+        """Which of these choices reach the lake, once the days to ask for are known?"""
+        return {"force": self.force, "accept_checksum": self.accept_checksum}
 
 
 def code() -> str:
@@ -73,6 +84,8 @@ def within_plan(source: Source, sender: Sender, tf: Timeframe, wanted: list[date
 
 def to_ask(known: dict[date, Entry], wanted: list[date], choice: Choice) -> list[date]:
     """Which days are asked for? Those absent, of other rules than today's, or among the last `refresh_tail`."""
+    if choice.exactly is not None:
+        return list(choice.exactly)
     if not choice.skip_present:
         return wanted
     tail = set(wanted[-choice.refresh_tail :]) if choice.refresh_tail else set()
@@ -93,9 +106,11 @@ def ingest(
     choice: Choice,
     now: Callable[[], int],
     tell: Callable[[str], None] = lambda line: None,
+    record: Record | None = None,
 ) -> Summary:
     """Ask for what is missing among `wanted` and commit each day that was fully answered.
 
+    record : keeps what is heard, before a day made of it is published; the sender should report to it.
     Failures that concern a day stay with it, in the summary. Raises VenueRefused, Busy, Refused, Tampered.
     """
     summary = Summary(shelf.symbol, shelf.tf.name)
@@ -108,16 +123,27 @@ def ingest(
         fetcher = Fetcher(source, sender, pool, now, choice.accept_checksum)
         run = _Run(source, series, shelf, fetcher, writer, choice, summary, {day for day in known if known[day].rows})
         run.never = _never_served(known)
-        done, began = 0, time.monotonic()
-        for chunk, fetched in _ahead(fetcher, series, shelf, chunks(asked)):
-            run.take(chunk, fetched)
-            done += len(chunk)
-            left = (time.monotonic() - began) / done * (len(asked) - done)
-            tell(f"{shelf.symbol} {shelf.tf} {chunk[0]} … {chunk[-1]}: {done} of {len(asked)} days, {left:.0f} s left")
-        run.finish(wanted)
+        run.record = record
+        recording = record.run(shelf, _asked(source, series, choice, now(), wanted, asked)) if record else None
+        with recording or contextlib.nullcontext():
+            done, began = 0, time.monotonic()
+            for chunk, fetched in _ahead(fetcher, series, shelf, chunks(asked)):
+                run.take(chunk, fetched)
+                done += len(chunk)
+                left = (time.monotonic() - began) / done * (len(asked) - done)
+                spent = f"{done} of {len(asked)} days, {left:.0f} s left"
+                tell(f"{shelf.symbol} {shelf.tf} {chunk[0]} … {chunk[-1]}: {spent}")
+            run.finish(wanted)
         if summary.committed or known:
             notes.write(shelf, notes.OFFERED, _offered(source, series, shelf))
     return summary
+
+
+def _asked(
+    source: Source, series: Sequence[Series], choice: Choice, now: int, wanted: list[date], asked: list[date]
+) -> Asked:
+    required = [one.name for one in series if one.required]
+    return Asked(now, wanted, asked, source.settle_lag_ms, required, choice.settings())
 
 
 def _never_served(known: Mapping[date, Entry]) -> set[str]:
@@ -177,6 +203,7 @@ class _Run:
     edges: dict[int, bool] = field(default_factory=dict)
     never: set[str] = field(default_factory=set)
     served: set[str] = field(default_factory=set)
+    record: Record | None = None
 
     def take(self, chunk: list[date], fetched: Fetched) -> None:
         """Commit the days of this chunk that were fully answered; note why the others were not."""
@@ -198,6 +225,12 @@ class _Run:
                     self._stage(day, built, fetched)
                 elif built is not None:
                     self.empty.append((day, built, fetched))
+        self._publish()
+
+    def _publish(self) -> None:
+        """The record first: a day must not be in the lake without its link to what it was made of."""
+        if self.record:
+            self.record.tell()
         self.summary.committed += self.writer.publish()
 
     def _learn(self, day: date, fetched: Fetched) -> None:
@@ -218,6 +251,9 @@ class _Run:
             return None
 
     def _stage(self, day: date, built: DayOfBars, fetched: Fetched) -> None:
+        if day in self.choice.leave:
+            self.summary.present += 1
+            return
         provenance = Provenance(built.source, fresh.NO_INPUTS, code())
         try:
             staged = self.writer.stage(day, built.table, provenance, guard=True, allow_shrink=self.choice.force)
@@ -226,6 +262,10 @@ class _Run:
             return
         if staged and self.writer.staged[-1].old is not None:
             self.summary.changed.append(day)
+        if self.record:
+            known = self.writer.staged[-1].new if staged else days.entry(self.shelf, day)
+            not_offered = fetched.not_offered(day)
+            self.record.day(day, known.sha256 if known else "", fetched.evidence(day), not_offered, built.quarantined)
         self.summary.unchanged += not staged
         self.summary.bars += built.table.num_rows
         self.summary.not_offered.update(fetched.not_offered(day))
@@ -243,7 +283,9 @@ class _Run:
                 self.summary.waiting[day] = "it was answered empty once and with bars once; ask again"
             else:
                 self._stage(day, built, fetched)
-        self.summary.committed += self.writer.publish()
+        if self.record:
+            self.record.end(self.summary.failed, self.summary.waiting)
+        self._publish()
 
     def _bars_before(self, day: date, first: date) -> bool:
         return any(other < day for other in self.with_bars) or self._beyond(first, -1)

@@ -13,29 +13,23 @@ SLACK = 0.005  # taker flow may exceed volume by this share: venues round and re
 FAILS_ABOVE = 0.05  # share of a day's bars in quarantine above which the day is not believed at all
 
 
-def kept(columns: dict[str, np.ndarray], where: str) -> tuple[np.ndarray, Counter[str]]:
+def kept(columns: dict[str, np.ndarray], where: str) -> tuple[np.ndarray, dict[int, str]]:
     """Which rows are bars: full OHLC, and nothing impossible about them?
 
     columns : name -> (n,) float64 on the day's grid, NaN = not said
-    Returns (n,) bool and the number of rows kept out, by reason. Raises BadPayload, naming `where`, for too many.
+    Returns (n,) bool and why each row in quarantine is kept out. Raises BadPayload, naming `where`, for too many.
     """
     prices = [columns[name] for name in PRICES]
     said = np.any([~np.isnan(price) for price in prices], axis=0)
     full = np.all([~np.isnan(price) for price in prices], axis=0)
-    keep, counts = full.copy(), Counter[str]()
-    if (said & ~full).any():
-        counts["incomplete OHLC"] = int((said & ~full).sum())
+    keep, out = full.copy(), dict.fromkeys(np.flatnonzero(said & ~full).tolist(), "incomplete OHLC")
     for reason, wrong in _impossible(columns).items():
-        hit = keep & wrong
-        if hit.any():
-            counts[reason] = int(hit.sum())
-            keep &= ~wrong
-    if counts and sum(counts.values()) > FAILS_ABOVE * len(keep):
-        told = ", ".join(f"{n} {reason}" for reason, n in counts.items())
-        raise BadPayload(
-            f"{where}: {sum(counts.values())} of {len(keep)} bars are impossible ({told}); nothing was written"
-        )
-    return keep, counts
+        out |= dict.fromkeys(np.flatnonzero(keep & wrong).tolist(), reason)
+        keep &= ~wrong
+    if len(out) > FAILS_ABOVE * len(keep):
+        told = ", ".join(f"{n} {reason}" for reason, n in Counter(out.values()).items())
+        raise BadPayload(f"{where}: {len(out)} of {len(keep)} bars are impossible ({told}); nothing was written")
+    return keep, out
 
 
 def _impossible(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

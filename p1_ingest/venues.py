@@ -6,12 +6,16 @@ import difflib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from meta.errors import Usage
 from p1_ingest.http import Sender
-from p1_ingest.sources.base import Source
+from p1_ingest.record import Record
+from p1_ingest.replay import Replay
+from p1_ingest.sources.base import Host, Source
 
 NAMES = ("coinglass", "binance", "sim")
+NOWHERE = "http://127.0.0.1:9"  # where a recorded venue would be asked, if it were
 
 
 def now_ms() -> int:
@@ -19,26 +23,51 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+class Moment:
+    """What time is it for a run (UTC ms)? It stands still until it is turned: a run is of one instant."""
+
+    def __init__(self, ms: int) -> None:
+        self.ms = ms
+
+    def __call__(self) -> int:
+        """Which instant is it?"""
+        return self.ms
+
+
 @contextmanager
 def opened(
-    name: str, *, url: str | None = None, log: Callable[[str], None] | None = None
+    name: str,
+    *,
+    url: str | None = None,
+    log: Callable[[str], None] | None = None,
+    clock: Callable[[], int] = now_ms,
+    record: Record | None = None,
+    replay: Replay | None = None,
 ) -> Iterator[tuple[Source, Sender]]:
     """A source and its sender. `sim` starts the stand-in venue on loopback for as long as it is open.
 
+    With `replay` nothing is asked but the recording, and no key is needed.
     Raises Usage for a name there is no source of.
     """
+    if replay is not None:
+        source = _source(name, NOWHERE if name == "sim" else url, clock)
+        yield source, Sender(_keyless(source.hosts), keys={}, transport=replay, tries=1, **_seams(record, log))
+        return
     if name == "sim":
         from p1_ingest.sim.server import SimVenue
-        from p1_ingest.sources.coinglass import sim_source
 
-        with SimVenue() as venue, _sending(sim_source(venue.url), log) as pair:
+        with SimVenue() as venue, _sending(_source(name, venue.url, clock), record, log) as pair:
             yield pair
         return
-    with _sending(_real(name, url), log) as pair:
+    with _sending(_source(name, url, clock), record, log) as pair:
         yield pair
 
 
-def _real(name: str, url: str | None) -> Source:
+def _source(name: str, url: str | None, clock: Callable[[], int]) -> Source:
+    if name == "sim":
+        from p1_ingest.sources.coinglass import sim_source
+
+        return sim_source(url or NOWHERE)
     if name == "coinglass":
         from p1_ingest.sources.coinglass import coinglass_source
 
@@ -46,13 +75,23 @@ def _real(name: str, url: str | None) -> Source:
     if name == "binance":
         from p1_ingest.sources.binance import Binance, binance_conf
 
-        return Binance(binance_conf())
+        return Binance(binance_conf(), clock=clock)
     near = difflib.get_close_matches(name, NAMES, 1)
     hint = f"; did you mean {near[0]}?" if near else ""
     raise Usage(f"there is no source {name!r}: choose one of auto {' '.join(NAMES)}{hint}")
 
 
 @contextmanager
-def _sending(source: Source, log: Callable[[str], None] | None) -> Iterator[tuple[Source, Sender]]:
-    with Sender(source.hosts, pools=source.pools, log=log) as sender:
+def _sending(
+    source: Source, record: Record | None, log: Callable[[str], None] | None
+) -> Iterator[tuple[Source, Sender]]:
+    with Sender(source.hosts, pools=source.pools, **_seams(record, log)) as sender:
         yield source, sender
+
+
+def _seams(record: Record | None, log: Callable[[str], None] | None) -> dict[str, Any]:
+    return {"log": log} if record is None else {"log": log, "record": record.heard, "failed": record.failed}
+
+
+def _keyless(hosts: dict[str, Host]) -> dict[str, Host]:
+    return {name: Host(host.url) for name, host in hosts.items()}

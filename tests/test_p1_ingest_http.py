@@ -373,14 +373,23 @@ def test_the_key_shows_in_no_error_of_a_transport(kind: type[PerplakeError]) -> 
     assert KEY not in repr(caught.value) and caught.value.__cause__ is None
 
 
-def test_every_accepted_body_is_recorded_once_and_no_other() -> None:
+def test_every_accepted_answer_is_recorded_once_also_that_there_is_none() -> None:
     seen: list[tuple[Request, bytes, int]] = []
     with Canned(reply(b"bad", 500), GOOD, reply(b"", 404)) as venue:
         send = sender(venue, record=lambda r, body, reply: seen.append((r, body, reply.status)))
         send.send(request(), plain)
         with send, pytest.raises(NotReady):
             send.send(request(), plain)
-    assert seen == [(request(), b"good", 200)]
+    assert seen == [(request(), b"good", 200), (request(), b"", 404)]
+
+
+def test_what_is_given_up_is_told_with_its_reason() -> None:
+    seen: list[tuple[Request, str]] = []
+    with Canned(reply(b"bad", 500), reply(b"bad", 500)) as venue:
+        send = sender(venue, tries=2, failed=lambda r, why: seen.append((r, why)))
+        with send, pytest.raises(Retryable) as caught:
+            send.send(request(), plain)
+    assert seen == [(request(), str(caught.value))]
 
 
 def test_a_transport_takes_the_place_of_the_network() -> None:
