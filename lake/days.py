@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import pyarrow as pa
-
-from lake import parts
 from lake.layout import MANIFEST, SUCCESS, Shelf
 from lake.manifest import Entry, digest, parsed
 from meta.errors import NotReady, Tampered
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 T = TypeVar("T")
 TRIES = 8  # a rewrite under way is over in a millisecond; a mismatch that stays is damage
@@ -34,6 +34,8 @@ class Day:
 
     def table(self, columns: list[str] | None = None) -> pa.Table:
         """Which rows does it hold?"""
+        from lake import parts  # what only looks at manifests starts without Arrow
+
         return parts.decoded(self.data, self.where, columns)
 
 
