@@ -25,7 +25,7 @@ from p2_features.kernels.past_zscore import past_winsorized_zscore, past_zscore
 from tests import naive, zoo
 
 COMPILED = os.environ.get("NUMBA_DISABLE_JIT", "0") == "0"
-LENGTH = 260 if COMPILED else 60
+LENGTH = 260 if COMPILED else 80
 SERIES = {**zoo.zoo(LENGTH), **zoo.SHORT}
 WINDOWS = (1, 2, 7, 24, 100) if COMPILED else (1, 7)
 PAIRS = ((0.01, 0.99), (0.0, 1.0), (0.5, 0.5), (0.25, 0.9), (0.3, 0.3))

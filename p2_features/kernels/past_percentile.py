@@ -146,7 +146,7 @@ def rank_against(begin: int, end: int, window: int, least: int, ranks: Ranks, ou
 @kernel
 def rank_all(x: np.ndarray, window: int, least: int, out: np.ndarray) -> None:
     """Write the percentile of every bar, chunk after chunk: each is sorted once, together with the window before it."""
-    chunk = max(2 * window, 1024)
+    chunk = max(2 * window, 64)
     size = window + chunk
     ranks, desk, room, places = ranks_for(size), desk_for(size), np.empty(size), np.empty(size, np.int32)
     for begin in range(0, x.size, chunk):

@@ -66,8 +66,7 @@ def tail_quantile(
         if count >= least:
             k, share = quantile_place(count, p)
             nth = k if tail.sign > 0 else max(count - 2 - k, 0)
-            at = walked(active, size, at, below, nth)
-            below = nth
+            at, below = walked(active, size, at, below, nth)
             after = next_active(active, size, at)
             near = tail.sign * (ordered[at] if at < size else bound)
             far = tail.sign * (ordered[after] if after < size else bound)
@@ -163,7 +162,7 @@ def bound_bars(
 @kernel
 def chunk_length(window: int) -> int:
     """How many bars share one sorting of the tails?"""
-    return max(window // 2, 512)
+    return max(window // 2, 64)
 
 
 def past_quantiles(x: np.ndarray, window: int, low: float, high: float, least: int) -> tuple[np.ndarray, np.ndarray]:

@@ -204,8 +204,11 @@ def next_active(active: np.ndarray, count: int, r: int) -> int:
 
 
 @kernel
-def walked(active: np.ndarray, count: int, at: int, below: int, nth: int) -> int:
-    """Which rank has the nth active candidate, from 0, if `below` of them precede rank `at`? `count` if none has."""
+def walked(active: np.ndarray, count: int, at: int, below: int, nth: int) -> tuple[int, int]:
+    """Which rank has the nth active candidate, from 0, and how many precede it, if `below` of them precede rank `at`?
+
+    Rank `count`, and all that are active, where there are no more than n.
+    """
     while below > nth:
         at -= 1
         while not active[at]:
@@ -214,4 +217,4 @@ def walked(active: np.ndarray, count: int, at: int, below: int, nth: int) -> int
     while below < nth and at < count:
         at = next_active(active, count, at)
         below += 1
-    return at
+    return at, below
