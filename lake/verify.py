@@ -114,7 +114,7 @@ def _changed(place: Shelf, found: Looked) -> bool:
     """Is this day another one than was looked at?"""
     try:
         return days.entry(place, found.day) != found.entry
-    except Tampered:
+    except (Tampered, OSError):
         return True
 
 
@@ -240,10 +240,19 @@ def _leftovers(root: Path, places: Sequence[Shelf]) -> list[Finding]:
         place = (named.get(match["job"]) or _shelf_of(root, match["job"])) if match else None
         if place is None:
             found.append(Finding(path, "was put there by no writer", "remove it", wrong=False))
-        elif locks.holder(place) is None and path.exists():
+        elif (seen := _identity(path)) and locks.holder(place) is None and _identity(path) == seen:
             fact = "was left by a writer that died"
             found.append(Finding(path, fact, "the next run of its phase finishes or removes it", place, wrong=False))
     return found
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which folder is this? A live writer may have removed it and made another of the same name."""
+    try:
+        known = path.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    return known.st_ino, known.st_ctime_ns
 
 
 def _shelf_of(root: Path, job: str) -> Shelf | None:

@@ -240,7 +240,9 @@ def _strike_again(
     run: Run, root: Path, again: Path, plain: Undisturbed, mode: str, twice: int, where: str, report: Report
 ) -> None:
     _, calls = strike(run, lakes.copied(root, again), None, mode)
-    for second in some(all_points(calls, KILLS), None if twice < 0 else twice)[: None if twice < 0 else twice]:
+    kills = all_points(calls, KILLS)
+    stride = 1 if twice < 0 else max(1, len(kills) // twice)  # another start at each first kill, so that all are met
+    for second in kills[report.points % stride :: stride]:
         copy = lakes.copied(root, again)
         ended, _ = strike(run, copy, second, mode)
         report.points += 1

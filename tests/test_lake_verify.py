@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -257,6 +258,37 @@ def test_between_publish_and_log_a_day_is_no_false_alarm(root: Path, monkeypatch
     monkeypatch.setattr(log, "append", append)
     lakes.committed(place, WANTED, seed=2)
     assert met == [[], []]
+
+
+def test_a_publish_just_after_the_second_look_is_no_false_alarm(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stray file makes verify look again; the writer publishes, and tells of it, the moment it may."""
+    place = lakes.committed(lakes.a_shelf(root), WANTED, seed=1)
+    _put(place.day_folder(WANTED[2]) / "stray")
+    real = locks.snapshot
+
+    @contextlib.contextmanager
+    def between_two_rewrites(where: Path) -> Iterator[None]:
+        lakes.committed(place, WANTED[:1], seed=2)
+        with real(where):
+            yield
+        lakes.committed(place, WANTED[:2], seed=3)
+
+    monkeypatch.setattr(locks, "snapshot", between_two_rewrites)
+    (found,) = verify(root)
+    assert found.path.name == "stray"
+
+
+def test_a_staging_folder_of_the_same_name_is_another_one(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A writer ends and the next begins, on the same day, while the lock is looked at."""
+    path = lake / ".lake" / "staging" / f"{locks.job_name(lakes.a_shelf(lake))}~20250501~none~{'0' * 16}"
+    path.mkdir()
+
+    def holder(_: Shelf) -> None:
+        path.rmdir()
+        path.mkdir()
+
+    monkeypatch.setattr(locks, "holder", holder)
+    assert verify(lake) == []
 
 
 def test_a_swap_of_two_rows_is_sound_while_the_part_is(lake: Path) -> None:
