@@ -171,6 +171,22 @@ def test_cusum_events_do_not_depend_on_where_the_build_begins():
         np.testing.assert_array_equal(alone[alone >= day * PER_DAY], whole[whole >= day * PER_DAY])
 
 
+def test_every_day_runs_a_cusum_filter_of_its_own():
+    bars, _ = tape(8, n=6 * PER_DAY)
+    whole = cusum_events(bars, 0.08, days_back=0)
+    for lo in range(0, bars.close.size, PER_DAY):
+        day = Bars(bars.first + lo, bars.step_ms, *(getattr(bars, f)[lo : lo + PER_DAY] for f in PRICES))
+        inside = whole[(whole >= lo) & (whole < lo + PER_DAY)]
+        np.testing.assert_array_equal(cusum_events(day, 0.08, days_back=3) + lo, inside)
+
+
+def test_a_day_runs_from_five_past_midnight_to_midnight():
+    rows = [None] * 3
+    assert bars_from(rows, first=FIRST).day_offset == 0
+    assert bars_from(rows, first=FIRST + PER_DAY - 1).day_offset == PER_DAY - 1
+    assert bars_from(rows, first=FIRST).ts.tolist() == [1000 * 86_400_000 + k * 300_000 for k in (1, 2, 3)]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

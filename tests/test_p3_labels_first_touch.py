@@ -213,6 +213,7 @@ MINUTES = {
     "the lower first": ([(101, 102, 97, 98), (98, 105, 98, 104)], ("down", -1, 97)),
     "a minute opens through": ([(101, 102, 100, 101), (95, 105, 95, 104)], ("down", -1, 95)),
     "a minute is a tie itself": ([(101, 102, 100, 101), WIDE], ("tie", 0, 98)),
+    "later minutes cannot undo a tie": ([WIDE, (101, 105, 101, 104)], ("tie", 0, 98)),
     "minutes before it decide": ([(101, 104, 100, 101), WIDE], ("up", 1, 104)),
     "minutes that touch neither": ([(101, 102, 100, 101)], ("tie", 0, 98)),
     "no minutes in a committed day": ([], ("tie", 0, 98)),

@@ -24,6 +24,7 @@ ZOO = {
     "noise": lambda: hourly(1, 400, missing=0),
     "gaps": lambda: hourly(2, 400, missing=0.1),
     "days not there": lambda: hourly(3, 600, closed=0.2),
+    "so sparse that the last bars lie days back": lambda: hourly(13, 900, missing=0.5),
     "all gaps": lambda: hourly(4, 200, missing=1.0),
     "shorter than the window": lambda: hourly(5, 9, missing=0),
     "one bar": lambda: hourly(6, 1, missing=0),
