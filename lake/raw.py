@@ -186,13 +186,16 @@ def lines(root: Path, *words: str) -> Iterator[Line]:
                     continue
 
 
+def about(shelf: Shelf) -> Iterator[Line]:
+    """Which lines are about this shelf's symbol and timeframe?"""
+    for line in lines(shelf.root, shelf.symbol, shelf.tf.name):
+        if (line.symbol, line.tf) == (shelf.symbol, shelf.tf.name):
+            yield line
+
+
 def days_of(shelf: Shelf) -> dict[tuple[str, str], Day]:
     """Which bodies were this shelf's parts made of? (day, part sha256) -> the newest line."""
-    return {(line.day, line.part): line for line in lines(shelf.root, "day", *_names(shelf)) if isinstance(line, Day)}
-
-
-def _names(shelf: Shelf) -> tuple[str, str]:
-    return shelf.symbol, shelf.tf.name
+    return {(line.day, line.part): line for line in about(shelf) if isinstance(line, Day)}
 
 
 def spans(days: Sequence[date]) -> Spans:
