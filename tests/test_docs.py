@@ -14,6 +14,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from lake import catalog
+from meta.errors import PerplakeError
 from scripts import command_pages, reference
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -22,6 +24,8 @@ REFERENCE = PROJECT / "docs" / "commands.md"
 COMMANDS = dict(command_pages.contexts())
 PAGES = reference.pages()
 HEAVY = ("numba", "llvmlite", "numpy", "polars", "duckdb", "pyarrow", "requests", "urllib3", "plotly", "ccxt")
+# Commands that messages and documents name already and that are still to be built. Take each off once it is there.
+PROMISED = {"lake repair", "p2_features audit"}
 THEIRS = ("src.", "scripts.export_", "cryptoservice")  # commands of other systems, quoted to say what takes their place
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 
@@ -39,6 +43,7 @@ def shown_lines(text: str) -> Iterator[str]:
     for block in re.findall(r"^```(?:sh|bash|console|shell)\n(.*?)^```", text, re.M | re.S):
         for line in block.replace("\\\n", " ").splitlines():
             yield line.strip().removeprefix("$ ")
+    yield from re.findall(r"^    ((?:python -m|make) .*)$", text, re.M)
     prose = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
     yield from re.findall(r"`((?:[A-Z_]+=\S+ )*(?:python -m|make|docker compose) [^`]+)`", prose.replace("\\|", "|"))
 
@@ -70,6 +75,11 @@ def documented(program: str) -> list[tuple[str, tuple[str, ...]]]:
     return list(found)
 
 
+def brief(value: str | tuple[str, ...]) -> str:
+    """How is a command called in the list of tests?"""
+    return value if isinstance(value, str) else " ".join(value)[:60]
+
+
 def understood(words: list[str]) -> None:
     """Raises click's error where `python -m …` is no command line of this program."""
     groups = command_pages.groups()
@@ -82,7 +92,9 @@ def understood(words: list[str]) -> None:
         assert command is not None, f"{context.command_path} has no command {name}"
         context = click.Context(command, info_name=name, parent=context, **command.context_settings)
     if rest and "--help" not in rest and not isinstance(context.command, click.Group):
-        context.command.make_context(context.info_name, rest, parent=context.parent)
+        parsed = context.command.make_context(context.info_name, rest, parent=context.parent)
+        if "sql" in parsed.params:
+            catalog.checked(parsed.params["sql"])
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -135,17 +147,43 @@ def test_the_program_is_documented_at_all() -> None:
     assert len(documented("make")) > 10
 
 
-@pytest.mark.parametrize(("place", "words"), documented("python"), ids=lambda value: " ".join(value)[:60])
+@pytest.mark.parametrize(("place", "words"), documented("python"), ids=brief)
 def test_commands_in_the_documents_exist(place: str, words: tuple[str, ...]) -> None:
-    if words[1] != "-m" or words[2].startswith(THEIRS):
+    if words[1] != "-m" or words[2].startswith(THEIRS) or " ".join(words[2:4]) in PROMISED:
         return
     try:
         understood(list(words[1:]))
-    except click.ClickException as error:
-        pytest.fail(f"{place}: {' '.join(words)}: {error.format_message()}")
+    except (click.ClickException, PerplakeError) as error:
+        pytest.fail(f"{place}: {' '.join(words)}: {error}")
 
 
-@pytest.mark.parametrize(("place", "words"), documented("make"), ids=lambda value: " ".join(value)[:60])
+def exists(words: str) -> bool:
+    """Is `lake repair`, or the like, a command of this program?"""
+    return any(called.startswith(f"python -m {words}") for called in COMMANDS)
+
+
+def test_what_is_not_built_yet_is_not_built() -> None:
+    said = (PROJECT / "README.md").read_text(encoding="utf-8").split("### Not built yet\n")[1].split("\n## ")[0]
+    named = re.findall(r"`((?:p\d_\w+|lake|reports) [a-z-]+)", said)
+    assert named
+    built = [words for words in named if exists(words)]
+    assert not built, f"README says {built} are not built yet, but they are"
+
+
+def test_messages_send_people_to_commands_that_exist() -> None:
+    for path in [path for name in (*command_pages.PHASES, "meta") for path in (PROJECT / name).rglob("*.py")]:
+        for words in re.findall(r"`python -m (\w+ [a-z-]+)", path.read_text(encoding="utf-8")):
+            assert exists(words) or words in PROMISED, (
+                f"{path.relative_to(PROJECT)} sends people to `python -m {words}`, which is not there"
+            )
+
+
+def test_no_promise_is_kept_without_being_taken_off_the_list() -> None:
+    kept = [words for words in PROMISED if exists(words)]
+    assert not kept, f"{kept} exist; take them off PROMISED in {Path(__file__).name}"
+
+
+@pytest.mark.parametrize(("place", "words"), documented("make"), ids=brief)
 def test_make_targets_in_the_documents_exist(place: str, words: tuple[str, ...]) -> None:
     text = (PROJECT / "Makefile").read_text(encoding="utf-8")
     rules = dict(re.findall(r"^([a-z0-9_-]+):(?!=)(.*)$", text, re.M))
@@ -159,7 +197,7 @@ def test_make_targets_in_the_documents_exist(place: str, words: tuple[str, ...])
     assert ran.returncode == 0, f"{place}: {' '.join(words)}: {ran.stderr}"
 
 
-@pytest.mark.parametrize(("place", "words"), documented("docker"), ids=lambda value: " ".join(value)[:60])
+@pytest.mark.parametrize(("place", "words"), documented("docker"), ids=brief)
 def test_compose_services_in_the_documents_exist(place: str, words: tuple[str, ...]) -> None:
     services = re.findall(r"^  ([a-z0-9_]+):\n    <<:", (PROJECT / "docker-compose.yml").read_text(), re.M)
     if "run" in words:
