@@ -32,6 +32,13 @@ class Asked:
     winsor_low: float | None = None
     winsor_high: float | None = None
 
+    def checked(self) -> Asked:
+        """Can this be asked at all? Returns it; raises Usage before anything is looked at."""
+        catalogue.load().changed(winsor_low=self.winsor_low, winsor_high=self.winsor_high)
+        if self.warmup is not None and self.warmup < 0:
+            raise Usage(f"--warmup {self.warmup} is below 0; give a number of bars")
+        return self
+
     def decides(self) -> bool:
         """Does it ask to decide again?"""
         return bool(self.reselect or self.set_name or self.include or self.exclude)

@@ -100,7 +100,7 @@ def build(
     from p2_features import build as building
     from p2_features.choice import Asked
 
-    asked = Asked(set_name, include, exclude, reselect, warmup, winsor_low, winsor_high)
+    asked = Asked(set_name, include, exclude, reselect, warmup, winsor_low, winsor_high).checked()
     failures, results = [], []
     for target in targets:
         chosen_span = span if target.days is None else Span(None, target.days[0], target.days[-1])
