@@ -47,7 +47,8 @@ class Target:
 
 @commands.command()
 @click.argument("source_argument", metavar="[SOURCE]", required=False)
-@click.option("--source", help="coinglass, binance, sim, or auto: coinglass where a key is set, else sim.")
+@click.option("--source", help="coinglass, binance, ccxt, sim, or auto: coinglass where a key is set, else sim.")
+@click.option("--exchange", metavar="ID", help="With --source ccxt: which exchange, by its ccxt id.")
 @cli.symbol_options
 @cli.range_options
 @click.option(
@@ -75,6 +76,7 @@ class Target:
 def ingest(
     source_argument: str | None,
     source: str | None,
+    exchange: str | None,
     symbol: tuple[str, ...],
     tf: tuple[str, ...],
     span: Span,
@@ -101,6 +103,7 @@ def ingest(
     Examples:
         python -m p1_ingest ingest --symbol BTCUSDT --tf 5m --days 80
         python -m p1_ingest ingest --source binance --symbol BTCUSDT --start 2025-01-01 --end 2025-12-31
+        python -m p1_ingest ingest --source ccxt --exchange binanceusdm --symbol BTC/USDT:USDT --days 80
         python -m p1_ingest ingest --replay --raw data --lake /tmp/again
     """
     from p1_ingest import venues
@@ -111,7 +114,7 @@ def ingest(
         raise Usage(f"give one source, not both {source_argument} and {source}")
     if (replay and dry_run) or (raw and not replay):
         raise Usage("--raw goes with --replay, and --replay without --dry-run: it asks nobody and costs nothing")
-    asked = source or source_argument
+    asked, symbol = venues.meant(source or source_argument, exchange, symbol)
     choice = Choice(refresh_tail, skip_present, force, wait, workers, accept_checksum)
     log, tell = cli.say if debug else None, cli.say if verbose else (lambda text: None)
     if replay:

@@ -8,13 +8,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from lake import settings
 from meta.errors import Usage
+from meta.symbols import market_folder, market_of
 from p1_ingest.http import Sender
 from p1_ingest.record import Record
 from p1_ingest.replay import Replay
 from p1_ingest.sources.base import Host, Source
 
-NAMES = ("coinglass", "binance", "sim")
+NAMES = ("coinglass", "binance", "ccxt", "sim")
+CCXT = "ccxt"
 NOWHERE = "http://127.0.0.1:9"  # where a recorded venue would be asked, if it were
 
 
@@ -51,7 +54,8 @@ def opened(
     """
     if replay is not None:
         source = _source(name, NOWHERE if name == "sim" else url, clock)
-        yield source, Sender(_keyless(source.hosts), keys={}, transport=replay, tries=1, **_seams(record, log))
+        sender = Sender(_keyless(source.hosts), keys={}, transport=replay, tries=1, **_seams(record, log))
+        yield _learnt(source, sender), sender
         return
     if name == "sim":
         from p1_ingest.sim.server import SimVenue
@@ -76,6 +80,10 @@ def _source(name: str, url: str | None, clock: Callable[[], int]) -> Source:
         from p1_ingest.sources.binance import Binance, binance_conf
 
         return Binance(binance_conf(), clock=clock)
+    if name.partition(":")[0] == CCXT:
+        from p1_ingest.sources.ccxt import ccxt_source
+
+        return ccxt_source(name.partition(":")[2], url, clock)
     near = difflib.get_close_matches(name, NAMES, 1)
     hint = f"; did you mean {near[0]}?" if near else ""
     raise Usage(f"there is no source {name!r}: choose one of auto {' '.join(NAMES)}{hint}")
@@ -86,7 +94,38 @@ def _sending(
     source: Source, record: Record | None, log: Callable[[str], None] | None
 ) -> Iterator[tuple[Source, Sender]]:
     with Sender(source.hosts, pools=source.pools, **_seams(record, log)) as sender:
-        yield source, sender
+        yield _learnt(source, sender), sender
+
+
+def _learnt(source: Source, sender: Sender) -> Source:
+    """An exchange of ccxt's has to learn its markets first, from the venue or from the recording."""
+    if source.name == CCXT:
+        from p1_ingest.sources.ccxt import Ccxt
+
+        assert isinstance(source, Ccxt)
+        source.learn(lambda request: sender.send(request, source.judge))
+    return source
+
+
+def meant(source: str | None, exchange: str | None, symbols: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
+    """Which source and symbols do the options mean? For ccxt: `ccxt:EXCHANGE`, and folders for markets.
+
+    A folder (BTC-USDT_USDT_BINANCEUSDM) is taken for the market it names. Raises Usage.
+    """
+    named = source or settings.variable("SOURCE") or settings.lake_conf().source
+    name, _, inside = named.partition(":")
+    if name != CCXT:
+        if exchange:
+            raise Usage(f"--exchange goes with --source ccxt, not with {named}")
+        return source, symbols
+    given = symbols or tuple((settings.variable("SYMBOLS") or "").replace(",", " ").split())
+    chosen = exchange or inside or settings.variable("EXCHANGE")
+    if not chosen:
+        found = {market_of(symbol.upper())[0] for symbol in given if "/" not in symbol}
+        if len(found) != 1:
+            raise Usage("ccxt needs one exchange: give --exchange binanceusdm, or another id of ccxt's")
+        chosen = found.pop()
+    return f"{CCXT}:{chosen}", tuple(market_folder(chosen, one) if "/" in one else one for one in given)
 
 
 def _seams(record: Record | None, log: Callable[[str], None] | None) -> dict[str, Any]:

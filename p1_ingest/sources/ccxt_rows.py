@@ -1,0 +1,101 @@
+"""What ccxt's unified rows mean for bars: closes instead of opens, instants instead of labels, nothing filled."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from meta.columns import PRICES
+from meta.errors import BadPayload, NotReady
+from meta.timeframes import HOUR, utc
+from p1_ingest.payload import numbers
+from p1_ingest.sources.base import Answer, Request
+from p1_ingest.sources.binance_rows import answer_of
+from p1_ingest.sources.ccxt_offer import Offer
+
+PERIODS = (1, 2, 4, 8)  # hours a funding period may have
+ROUND, ODD_PAGES = 50, (60, 66, 90, 120, 144, 180, 240, 720, 1440)  # exchanges cut pages at such numbers of rows
+
+
+def read(request: Request, what: str, rows: Any, offer: Offer) -> Answer:
+    """What do these unified rows say? Raises BadPayload, NotReady where none is of the span that was asked for."""
+    if not isinstance(rows, list):
+        raise BadPayload(f"{what}: ccxt makes no list of it; nothing of it is used")
+    return {"ohlcv": _candles, "funding": _settlements, "oi": _interest}[request.series](request, what, rows, offer)
+
+
+def _candles(request: Request, what: str, rows: list[Any], offer: Offer) -> Answer:
+    if not all(isinstance(row, list | tuple) and len(row) >= 6 for row in rows):
+        raise BadPayload(f"{what}: a candle is no list of six; nothing of it is used")
+    raw = {name: numbers([row[i] for row in rows]) for i, name in enumerate(("at", *PRICES, "volume"))}
+    at, values, counts = _stamped(raw, offer.tf.ms)
+    values = {name: values[name] for name in offer.columns("ohlcv")}
+    found = answer_of(request, what, at, values, counts, (request.start, request.end), solid=PRICES)
+    _not_cut(found.at, request, offer.tf.ms, what)
+    return replace(found, at=found.at + offer.tf.ms)
+
+
+def _settlements(request: Request, what: str, rows: list[Any], offer: Offer) -> Answer:
+    at, values, counts = _stamped(_fields(rows, what, {"at": "timestamp", "funding_now": "fundingRate"}), 1)
+    span = (request.start, request.end)
+    _some_inside(at, span, what)
+    found = answer_of(request, what, at, values, counts, span, solid=("funding_now",))
+    found.values["funding_interval_hours"] = _hours_between(found.at)
+    return found
+
+
+def _interest(request: Request, what: str, rows: list[Any], offer: Offer) -> Answer:
+    names = {"at": "timestamp", "oi_now": "openInterestValue", "oi_base": "openInterestAmount"}
+    at, values, counts = _stamped(_fields(rows, what, names), 1)
+    at, span = at + offer.late, (request.start, request.end + 1)
+    _some_inside(at, span, what)
+    values = {name: np.where(values[name] > 0, values[name], np.nan) for name in offer.columns("oi")}
+    return answer_of(request, what, at, values, counts, span)
+
+
+def _stamped(raw: dict[str, np.ndarray], step: int) -> tuple[np.ndarray, dict[str, np.ndarray], Counter[str]]:
+    """The rows whose stamp `at` is a whole number of `step` ms: stamps (n,) int64, columns, and how many were not."""
+    whole = (raw["at"] > 0) & (raw["at"] < 2**53) & (raw["at"] % step == 0)
+    kept = {name: column[whole] for name, column in raw.items()}
+    return kept.pop("at").astype(np.int64), kept, Counter(off_grid=int((~whole).sum()))
+
+
+def _fields(rows: list[Any], what: str, names: dict[str, str]) -> dict[str, np.ndarray]:
+    if not all(isinstance(row, dict) for row in rows):
+        raise BadPayload(f"{what}: a row is no object; nothing of it is used")
+    return {ours: numbers([row.get(theirs) for row in rows]) for ours, theirs in names.items()}
+
+
+def _some_inside(at: np.ndarray, span: tuple[int, int], what: str) -> None:
+    """An exchange that shows its newest rows, whatever is asked, has no history to offer of days before."""
+    if len(at) and not ((at >= span[0]) & (at < span[1])).any():
+        raise NotReady(
+            f"{what}: nothing is kept of {utc(span[0])[:10]}, the first row is of {utc(int(at.min()))[:16]}Z"
+        )
+
+
+def _hours_between(at: np.ndarray) -> np.ndarray:
+    """Hours since the settlement before (for the first one, until the next), which ccxt does not say; else NaN."""
+    gaps = np.round(np.diff(at) / HOUR)
+    gaps = np.where(np.isin(gaps, PERIODS), gaps, np.nan)
+    since = np.concatenate([gaps[:1], gaps]) if len(gaps) else np.full(len(at), np.nan)
+    until = np.concatenate([gaps, gaps[-1:]]) if len(gaps) else since
+    return np.where(np.isnan(since), until, since)
+
+
+def _not_cut(at: np.ndarray, request: Request, step: int, what: str) -> None:
+    """Refuse candles that look cut to a shorter page than was asked for: half a day would pass for a whole one.
+
+    at : (n,) int64, opens. Cut means a round number of rows without a gap, that reach one end of the window alone.
+    """
+    n, asked = len(at), (request.end - request.start) // step
+    if not 0 < n < asked or (n % ROUND and n not in ODD_PAGES) or int(at[-1] - at[0]) != (n - 1) * step:
+        return
+    if (at[0] == request.start) != (at[-1] == request.end - step):
+        raise BadPayload(
+            f"{what}: {n} candles where {asked} were asked for, as if pages were shorter; give the page's length in "
+            "conf/sources.yaml, ccxt: pages (any other one for a market that began or ended just there)"
+        )
