@@ -69,7 +69,7 @@ class Exchange:
         self._api.fetch, self._api.throttle = self._fetch, self._throttle
         self._api.milliseconds = clock
         self._api.seconds, self._api.microseconds = lambda: clock() // 1000, lambda: clock() * 1000
-        self.hosts = self._placed(url)
+        self.hosts = self._https(url)
         self.per_minute = int(60_000 / self._api.rateLimit) if self._api.rateLimit else 0
         self.timeframes: tuple[str, ...] = tuple(self._api.timeframes or ())
 
@@ -175,12 +175,10 @@ class Exchange:
         """Takes the place of ccxt's own, which sleeps: the sender waits, once it really sends."""
         self._cost = max(1, math.ceil(cost or 1))
 
-    def _placed(self, url: str) -> dict[str, Host]:
-        """The exchange's hosts by name; where `url` is given its API is moved there."""
-        hostname = self._api.implode_hostname
-        self._api.urls["api"] = _mapped(self._api.urls["api"], lambda text: _moved(hostname(text), url))
-        bases = {urlsplit(text) for text in _texts(self._api.urls["api"])}
-        return {base.netloc: Host(f"{base.scheme}://{base.netloc}") for base in bases if url or base.scheme == "https"}
+    def _https(self, url: str) -> dict[str, Host]:
+        """The exchange's hosts by name, each to be found at `url` where that is given."""
+        found = {urlsplit(self._api.implode_hostname(text)) for text in _texts(self._api.urls["api"])}
+        return {one.netloc: Host(url or f"https://{one.netloc}") for one in found if one.scheme == "https"}
 
 
 def _stop(call: Call) -> Any:
@@ -190,17 +188,6 @@ def _stop(call: Call) -> Any:
 def _text(body: bytes, what: str) -> str:
     parse(body, what)  # strict JSON, or BadPayload: ccxt takes what is none for an answer that says nothing
     return body.decode("utf-8")
-
-
-def _moved(text: str, url: str) -> str:
-    parts, target = urlsplit(text), urlsplit(url)
-    return parts._replace(scheme=target.scheme, netloc=target.netloc).geturl() if url else text
-
-
-def _mapped(found: Any, change: Callable[[str], str]) -> Any:
-    if isinstance(found, dict):
-        return {name: _mapped(inner, change) for name, inner in found.items()}
-    return change(found) if isinstance(found, str) else found
 
 
 def _texts(found: Any) -> Iterator[str]:

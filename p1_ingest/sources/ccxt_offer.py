@@ -37,12 +37,12 @@ class Limit(Conf, frozen=True, forbid_unknown_fields=True):
 class CcxtConf(Conf, frozen=True, forbid_unknown_fields=True):
     """The ccxt section of conf/sources.yaml."""
 
-    settle_lag_minutes: int = 60
-    page: int = 200
-    pages: dict[str, int] = {}
-    series: list[Literal["funding", "oi"]] = ["funding", "oi"]
-    oi_periods: list[str] = ["5m", "1h", "1d"]
+    settle_lag_minutes: int
+    page: int
+    series: list[Literal["funding", "oi"]]
+    oi_periods: list[str]
     oi_snapshots: list[str] = []
+    pages: dict[str, int] = {}
     limits: list[Limit] = []
 
     def __post_init__(self) -> None:

@@ -34,7 +34,7 @@ def _candles(request: Request, what: str, rows: list[Any], offer: Offer) -> Answ
     at, values, counts = _stamped(raw, offer.tf.ms)
     values = {name: values[name] for name in offer.columns("ohlcv")}
     found = answer_of(request, what, at, values, counts, (request.start, request.end), solid=PRICES)
-    _not_cut(found.at, request, offer.tf.ms, what)
+    _not_cut(found.at, (request.start, request.end - offer.tf.ms), offer.tf.ms, what)
     return replace(found, at=found.at + offer.tf.ms)
 
 
@@ -53,7 +53,9 @@ def _interest(request: Request, what: str, rows: list[Any], offer: Offer) -> Ans
     at, span = at + offer.late, (request.start, request.end + 1)
     _some_inside(at, span, what)
     values = {name: np.where(values[name] > 0, values[name], np.nan) for name in offer.columns("oi")}
-    return answer_of(request, what, at, values, counts, span)
+    found, step = answer_of(request, what, at, values, counts, span), offer.step("oi")
+    _not_cut(found.at, (request.start + step, request.end), step, what)
+    return found
 
 
 def _stamped(raw: dict[str, np.ndarray], step: int) -> tuple[np.ndarray, dict[str, np.ndarray], Counter[str]]:
@@ -86,16 +88,17 @@ def _hours_between(at: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(since), until, since)
 
 
-def _not_cut(at: np.ndarray, request: Request, step: int, what: str) -> None:
-    """Refuse candles that look cut to a shorter page than was asked for: half a day would pass for a whole one.
+def _not_cut(at: np.ndarray, span: tuple[int, int], step: int, what: str) -> None:
+    """Refuse rows that look cut to a shorter page than was asked for: half a day would pass for a whole one.
 
-    at : (n,) int64, opens. Cut means a round number of rows without a gap, that reach one end of the window alone.
+    at : (n,) int64, stamps; span : the first and the last one asked for. Cut means a round number of rows without a
+    gap that reach one end of the span alone.
     """
-    n, asked = len(at), (request.end - request.start) // step
+    n, asked = len(at), (span[1] - span[0]) // step + 1
     if not 0 < n < asked or (n % ROUND and n not in ODD_PAGES) or int(at[-1] - at[0]) != (n - 1) * step:
         return
-    if (at[0] == request.start) != (at[-1] == request.end - step):
+    if (at[0] <= span[0]) != (at[-1] >= span[1]):
         raise BadPayload(
-            f"{what}: {n} candles where {asked} were asked for, as if pages were shorter; give the page's length in "
+            f"{what}: {n} rows where {asked} were asked for, as if pages were shorter; give the page's length in "
             "conf/sources.yaml, ccxt: pages (any other one for a market that began or ended just there)"
         )
