@@ -14,6 +14,7 @@ from p3_labels.kernels import first_walk as walk
 from p3_labels.kernels.first_barriers import first_barriers
 from p3_labels.kernels.first_minute import first_minute
 from p3_labels.kernels.first_touch import Touches, first_touch
+from p3_labels.kernels.log_ratio import log_ratio
 from p3_labels.kernels.past_atr import past_atr_by_day, past_realised_by_day
 from p3_labels.kernels.past_cusum import past_cusum_by_day
 
@@ -207,7 +208,7 @@ def _take_side(side: NDArray[np.int8], stop: bool, entry: Floats, upper: Floats,
         short = (touches.status == walk.LABELLED) & (touches.outcome == walk.TIE) & (side < 0)
         touches.label[short] = 1
         touches.exit[short] = upper[short]
-        touches.ret[short] = np.log(upper[short] / entry[short])
+        touches.ret[short] = [log_ratio(upper[i], entry[i]) for i in np.flatnonzero(short)]
     touches.label[:] = touches.label == side
 
 

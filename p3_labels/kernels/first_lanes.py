@@ -11,8 +11,8 @@ from p3_labels.kernels.log_ratio import NEAR, log_ratio, series
 
 Floats = NDArray[np.float64]
 
-LANES = 128
-FEW = 16  # with so few paths left, walking them one by one is quicker
+LANES = 96
+FEW = 4  # with so few paths left, walking them one by one is quicker
 
 # Rows of the one work array. One array, because the compiler must see that rows do not overlap; unsigned, because a
 # signed index might be counted from the end. Either doubt costs the vector code.
