@@ -201,7 +201,7 @@ def _strangers(root: Path | None, places: Sequence[Shelf]) -> Iterator[Finding]:
     for place in places:
         known = {place.day_folder(day) for day in place.days_on_disk()}
         for path in _folders(place.folder):
-            if path.name not in NOTES and (path.name != ".lake" or place.root != place.folder):
+            if path.name not in NOTES and (path.name not in (".lake", "raw") or place.root != place.folder):
                 yield from _strangers_in(path, place, known)
 
 
