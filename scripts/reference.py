@@ -10,15 +10,13 @@ from scripts import command_pages, dictionary
 PROJECT = Path(__file__).resolve().parent.parent
 
 
-def pages() -> dict[str, str]:
-    """What does each generated page say (path from the project -> Markdown)?"""
-    return {"meta/DICTIONARY.md": dictionary.page(), "docs/commands.md": command_pages.page()}
+PAGES = {"meta/DICTIONARY.md": dictionary.page, "docs/commands.md": command_pages.page}
 
 
 def main() -> None:
     """Write the pages that are not what they should be."""
-    for name, text in pages().items():
-        place = PROJECT / name
+    for name, page in PAGES.items():
+        place, text = PROJECT / name, page()
         if not place.exists() or place.read_text(encoding="utf-8") != text:
             place.write_text(text, encoding="utf-8")
             sys.stdout.write(f"{name} written\n")
