@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from meta.timeframes import timeframe
+from meta.timeframes import DAY, timeframe
 from tests.binance_venue import Venue
 
 MARKETS, INTEREST = "/fapi/v1/exchangeInfo", "/futures/data/openInterestHist"
@@ -37,12 +37,12 @@ class CcxtVenue(Venue):
             self.asked.append(path)
             return 200, {"symbols": [market("BTCUSDT", "BTC"), market("BTCUSDT_250328", "BTC", "CURRENT_QUARTER")]}
         whole = {"endTime": str(self.now), **query}
-        if path == INTEREST and "period" in query:
-            whole["limit"] = "500000"  # of five minutes, of which the period's own are kept
-        status, said = super().answer(path, whole)
-        if not isinstance(said, list):
-            return status, said
-        if path == INTEREST:
-            step = timeframe(query["period"]).ms
-            said = [row for row in said if int(row["timestamp"]) % step == 0][: int(query["limit"])]
-        return status, said[: self.page] if path == "/fapi/v1/klines" else said
+        if path != INTEREST or self.refuses:
+            status, said = super().answer(path, whole)
+            return status, said[: self.page] if path == "/fapi/v1/klines" and status == 200 else said
+        start, end, step = int(whole["startTime"]), int(whole["endTime"]), timeframe(whole["period"]).ms
+        if start < self.now - 30 * DAY:
+            return 400, {"code": -1130, "msg": "parameter 'startTime' is invalid."}
+        self.asked.append(path)
+        rows = [row for row in self._metrics(path, whole["symbol"], start, end) if int(row["timestamp"]) % step == 0]
+        return 200, rows[: int(whole["limit"])]

@@ -186,7 +186,10 @@ def _stop(call: Call) -> Any:
 
 
 def _text(body: bytes, what: str) -> str:
-    parse(body, what)  # strict JSON, or BadPayload: ccxt takes what is none for an answer that says nothing
+    """The body as text. Raises BadPayload for anything but a strict JSON list or object: ccxt takes the rest for an
+    answer that says nothing."""
+    if not isinstance(parse(body, what), list | dict):
+        raise BadPayload(f"{what}: the answer is neither a list nor an object; nothing of it is used")
     return body.decode("utf-8")
 
 
