@@ -84,8 +84,10 @@ class Writer:
             return False
         if old is None:
             self._nothing_in_the_way(day)
-        elif guard and not allow_shrink:
-            self._does_not_shrink(day, table)
+        else:
+            self._no_stranger_in(day)
+            if guard and not allow_shrink:
+                self._does_not_shrink(day, table)
         self.staged.append(_stage(self.shelf, day, old, new, data))
         return True
 
@@ -115,6 +117,16 @@ class Writer:
             or (folder.is_dir() and any(folder.iterdir()))
         ):
             raise Refused(f"{self.shelf} {day}: {folder} holds files that no commit of ours made; move them away first")
+
+    def _no_stranger_in(self, day: date) -> None:
+        """A folder is exchanged whole, and a stranger's file would go with it."""
+        known = {self.shelf.part_name(day), MANIFEST, SUCCESS}
+        strangers = sorted(path.name for path in self.shelf.day_folder(day).iterdir() if path.name not in known)
+        if strangers:
+            where = self.shelf.day_folder(day)
+            raise Refused(
+                f"{self.shelf} {day}: {where} also holds {strangers[0]!r}, which is not ours; move it away first"
+            )
 
     def _does_not_shrink(self, day: date, table: pa.Table) -> None:
         old = days.need(self.shelf, day).table()

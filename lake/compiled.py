@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -58,7 +59,8 @@ def _writable(home: Path) -> bool:
 
 def _forget_old(home: Path) -> None:
     try:
-        old = sorted((path for path in home.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime)
+        ours = [path for path in home.iterdir() if re.fullmatch("[0-9a-f]{16}", path.name)]
+        old = sorted(ours, key=lambda path: path.stat().st_mtime)
     except OSError:
         return
     for path in old[:-KEPT]:

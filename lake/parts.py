@@ -51,7 +51,8 @@ def encoded(table: pa.Table) -> bytes:
 def decoded(data: bytes, where: str, columns: list[str] | None = None) -> pa.Table:
     """Which table do these bytes hold? Raises Tampered, naming `where`, if none."""
     try:
-        return pq.read_table(pa.BufferReader(data), columns=columns, use_threads=False)
+        with pq.ParquetFile(pa.BufferReader(data)) as file:  # pq.read_table opens a dataset first: five times the time
+            return file.read(columns=columns, use_threads=False)
     except (pa.ArrowException, OSError) as error:
         raise Tampered(f"{where} is not Parquet ({type(error).__name__}); run `python -m lake repair`") from None
 
