@@ -53,6 +53,10 @@ class Plan:
         whole[list(self._long_ago)] = LONG_AGO
         return State(floats, whole, np.full((self.reach + 1, len(self.columns)), np.nan))
 
+    def is_warm(self, state: State, position: int) -> bool:
+        """Is the warm-up over at this absolute grid position, the last one the state has seen?"""
+        return bool(state.whole[live.WARM] >= position - self.whole[live.OLDEST])
+
 
 def plan_for(features: Sequence[Feature], warmup: int, window: int) -> Plan:
     """How are these features (all of one timeframe) laid out? warmup N and window W in bars, as in compute.rows."""

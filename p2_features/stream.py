@@ -60,12 +60,33 @@ class Engine:
         bar: column -> value; None, NaN or no mention is missing. Raises Refused where ts is not on the grid or not
         after the symbol's last bar (see `correct`).
         """
-        row = np.array([[_known(bar.get(name)) for name in self.columns]])
-        written, values = self.push(symbol, self._at(ts), row)
-        if not written:
+        self.push(symbol, self._at(ts), self.row(bar))
+        return self.last(symbol)
+
+    def row(self, bar: Mapping[str, float | None]) -> Floats:
+        """How does `push` take this bar? (1, columns) float64."""
+        return np.array([[_known(bar.get(name)) for name in self.columns]])
+
+    def last(self, symbol: str) -> dict[str, float | bool] | None:
+        """What are the features of a symbol's last bar? None where the batch build writes no row."""
+        known = self._symbols[symbol]
+        if not known.written[0]:
             return None
-        pairs = zip(self.features, values.tolist(), strict=True)
+        pairs = zip(self.features, known.out[0].tolist(), strict=True)
         return {feature.name: value == 1.0 if feature.type == "bool" else value for feature, value in pairs}
+
+    def why(self, symbol: str) -> str | None:
+        """Why does the batch build write no row for a symbol's last bar? In compute.rows' words; None where it does."""
+        known = self._symbols[symbol]
+        if known.written[0] or known.position is None:
+            return None
+        bar = dict(zip(self.columns, known.state.history[known.position % (self.reach + 1)], strict=True))
+        if math.isnan(bar["close"]):
+            return "gap"
+        if not self._plan.is_warm(known.state, known.position):
+            return "warm-up"
+        lacking = next(f for f, value in zip(self.features, known.out[0], strict=True) if math.isnan(value))
+        return f"missing {next((name for name in lacking.required if math.isnan(bar[name])), lacking.name)}"
 
     def push(self, symbol: str, position: int, row: Floats) -> tuple[bool, Floats]:
         """The same by absolute grid position and a row (1, columns) float64: is it written, and all its features?
@@ -89,7 +110,8 @@ class Engine:
     def correct(self, symbol: str, ts: int, bar: Mapping[str, float | None]) -> None:
         """Put a late or restated bar in its place, so that all bars to come are computed as if it had come in time.
 
-        Features given since are not given again: the batch build has them. A bar beyond the reach changes nothing.
+        Features given since are not given again: the batch build has them; `last` has the newest bar's. A bar beyond
+        the reach changes nothing.
         """
         rows, first = self.bars(symbol)
         place = self._at(ts) - first
@@ -135,6 +157,7 @@ class Engine:
         next_bars(first, rows, plan.whole, plan.constants, state.floats, state.whole, state.history, out, written)
         if len(rows):
             known.position = first + len(rows) - 1
+            known.out[0], known.written[0] = out[-1], written[-1]
 
     def _at(self, ts: int) -> int:
         if ts % self.tf.ms:

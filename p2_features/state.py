@@ -1,0 +1,151 @@
+"""What a live engine remembers, kept in one file across restarts: whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from lake import days, disk, frames, fresh
+from lake.layout import Shelf
+from lake.settings import shown
+from meta.errors import NotReady, Refused, Tampered
+from meta.timeframes import Timeframe
+from p2_features.stream import Engine
+
+Floats = NDArray[np.float64]
+KIND = "perplake P2 live state, 1"
+MOST_HEADER = 1 << 24
+
+
+class Held(msgspec.Struct, frozen=True):
+    """What the file's first line says of one symbol: whose rules, and the bars behind it."""
+
+    code: str
+    columns: list[str]
+    first: int
+    bars: int
+
+
+class Header(msgspec.Struct, frozen=True):
+    """The file's first line, JSON; then the bars of all symbols in order, little-endian float64, row by row."""
+
+    kind: str
+    tf: str
+    symbols: dict[str, Held]
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The last bars a symbol's engine has seen, and the digest of the rules (Choice.code) it went by.
+
+    columns : which ones. bars : (n, columns) float64 on the grid, NaN is missing. first : absolute position of row 0.
+    """
+
+    code: str
+    columns: tuple[str, ...]
+    bars: Floats
+    first: int
+
+
+def of(engine: Engine, symbol: str, code: str) -> Memory | None:
+    """What does an engine remember of a symbol? None where it has seen no bar."""
+    if engine.position(symbol) is None:
+        return None
+    bars, first = engine.bars(symbol)
+    seen = ~np.isnan(bars).all(axis=1)
+    skip = int(np.argmax(seen)) if seen.any() else len(bars) - 1  # the last position is kept, bar or no bar
+    return Memory(code, engine.columns, bars[skip:], first + skip)
+
+
+def save(path: Path, tf: Timeframe, memories: Mapping[str, Memory]) -> None:
+    """Write what is remembered of these symbols, in the place of what the file held."""
+    data = b"".join(np.ascontiguousarray(memory.bars, "<f8").tobytes() for memory in memories.values())
+    held = {s: Held(m.code, list(m.columns), m.first, len(m.bars)) for s, m in memories.items()}
+    header = Header(KIND, tf.name, held, hashlib.sha256(data).hexdigest())
+    disk.make_folders(path.absolute().parent)
+    disk.write_over(path, msgspec.json.encode(header) + b"\n" + data)
+
+
+def load(path: Path, tf: Timeframe) -> dict[str, Memory]:
+    """What does this file remember? Nothing where it does not exist.
+
+    Raises Tampered where it is no state or a damaged one, Refused where it is of another timeframe.
+    """
+    try:
+        head, found, data = path.read_bytes().partition(b"\n")
+    except FileNotFoundError:
+        return {}
+    try:
+        header = msgspec.json.decode(head, type=Header)
+    except msgspec.DecodeError:
+        header = None
+    if not found or header is None or header.kind != KIND:
+        raise Tampered(f"{shown(path)} is not a state that `stream` wrote; give another --state, or remove it")
+    if hashlib.sha256(data).hexdigest() != header.sha256:
+        raise Tampered(f"{shown(path)} is damaged (sha256 differs); remove it, and the lake's days start the stream")
+    if header.tf != tf.name:
+        raise Refused(
+            f"{shown(path)} is a state of {header.tf} bars, not {tf}; give each timeframe a --state of its own"
+        )
+    return dict(_memories(header, data))
+
+
+def _memories(header: Header, data: bytes) -> Iterable[tuple[str, Memory]]:
+    at = 0
+    for symbol, held in header.symbols.items():
+        size = held.bars * len(held.columns)
+        bars = np.frombuffer(data, "<f8", size, at).reshape(held.bars, len(held.columns)).astype(np.float64)
+        at += 8 * size
+        yield symbol, Memory(held.code, tuple(held.columns), bars, held.first)
+
+
+def seed(engine: Engine, bars: Shelf, code: str, kept: Memory | None, path: Path | None = None) -> str:
+    """Start a symbol from its committed days, and from what was kept of the bars after them; returns what it did.
+
+    A committed day wins over the same bars as kept: it may have been restated. Raises Refused where the state is of
+    other features or rules, NotReady where there is neither day nor state, Tampered.
+    """
+    symbol = bars.symbol
+    if kept is not None and (kept.code, kept.columns) != (code, engine.columns):
+        place = shown(path) if path else "the state"
+        raise Refused(f"{place} remembers {symbol} by other features or rules than it has now; remove the file")
+    committed = _committed(engine, bars)
+    if committed is None and kept is None:
+        how = f"python -m p1_ingest ingest --symbol {symbol} --tf {bars.tf}"
+        raise NotReady(f"{bars} has no committed day to start from; run `{how}`")
+    joined, first = _joined(committed, kept)
+    engine.seed(symbol, dict(zip(engine.columns, joined.T, strict=True)), first)
+    if committed is None or (kept is not None and first + len(joined) > committed[1] + len(committed[0])):
+        return "state"
+    return "lake"
+
+
+def _committed(engine: Engine, bars: Shelf) -> tuple[Floats, int] | None:
+    """The bars (n, columns) of the last committed days the engine can see, and the position of the first."""
+    last = next((day for day in reversed(bars.days_on_disk()) if days.is_committed(bars, day)), None)
+    if last is None:
+        return None
+    start = last - timedelta(days=fresh.days_back(engine.reach, bars.tf))
+    grid = frames.grid(bars, start, last, engine.columns)
+    return np.stack([grid.columns[name] for name in engine.columns], axis=1), grid.first
+
+
+def _joined(committed: tuple[Floats, int] | None, kept: Memory | None) -> tuple[Floats, int]:
+    """Committed bars, and the kept ones after them; where these are newer than the reach, the kept ones alone."""
+    if kept is None or committed is None:
+        return (kept.bars, kept.first) if kept is not None else committed  # type: ignore[return-value]
+    bars, first = committed
+    after = first + len(bars) - kept.first  # the first row of the kept ones that no committed day has
+    if after >= len(kept.bars):
+        return bars, first
+    if after < 0:
+        return kept.bars, kept.first
+    return np.concatenate([bars, kept.bars[after:]]), first
