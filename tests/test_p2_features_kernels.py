@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -298,26 +296,3 @@ def test_the_plain_python_of_every_kernel_passes_too() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:]
-
-
-@pytest.mark.skipif(not COMPILED, reason="there is no cache without the compiler")
-def test_a_changed_scalar_is_not_served_from_an_old_cache(tmp_path: Path) -> None:
-    shutil.copytree(
-        Path(scalar.__file__).parents[1], tmp_path / "p2_features", ignore=shutil.ignore_patterns("__pycache__")
-    )
-    code = (
-        "import numpy as np; from p2_features.kernels.past_change import past_change; "
-        "print(past_change(np.array([1.0, 1.0]), 1)[1])"
-    )
-
-    def run() -> float:
-        env = {**os.environ, "PYTHONPATH": str(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
-        done = subprocess.run(
-            [sys.executable, "-c", code], env=env, cwd=tmp_path, capture_output=True, text=True, check=True
-        )
-        return float(done.stdout)
-
-    assert run() == 0.0
-    changed = tmp_path / "p2_features" / "kernels" / "scalar.py"
-    changed.write_text(changed.read_text().replace("return math.log(x)", "return 1.0 + math.log(x)"))
-    assert run() == 1.0
