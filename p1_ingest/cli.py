@@ -18,6 +18,7 @@ from meta.symbols import symbol as checked_symbol
 from meta.timeframes import timeframe
 from p1_ingest.qa_cli import qa
 from p1_ingest.resample_cli import resample
+from p1_ingest.sources_cli import sources
 from p1_ingest.summary import Summary
 
 
@@ -260,3 +261,4 @@ def serve_sim(port: int) -> None:
 
 commands.add_command(qa)
 commands.add_command(resample)
+commands.add_command(sources)

@@ -11,7 +11,7 @@ from typing import Any
 from lake import settings
 from meta.errors import Usage
 from meta.symbols import market_folder, market_of
-from p1_ingest.http import Sender
+from p1_ingest.http import TRIES, Sender
 from p1_ingest.record import Record
 from p1_ingest.replay import Replay
 from p1_ingest.sources.base import Host, Source
@@ -46,6 +46,7 @@ def opened(
     clock: Callable[[], int] = now_ms,
     record: Record | None = None,
     replay: Replay | None = None,
+    tries: int = TRIES,
 ) -> Iterator[tuple[Source, Sender]]:
     """A source and its sender. `sim` starts the stand-in venue on loopback for as long as it is open.
 
@@ -60,11 +61,16 @@ def opened(
     if name == "sim":
         from p1_ingest.sim.server import SimVenue
 
-        with SimVenue() as venue, _sending(_source(name, venue.url, clock), record, log) as pair:
+        with SimVenue() as venue, _sending(_source(name, venue.url, clock), record, log, tries) as pair:
             yield pair
         return
-    with _sending(_source(name, url, clock), record, log) as pair:
+    with _sending(_source(name, url, clock), record, log, tries) as pair:
         yield pair
+
+
+def described(name: str) -> Source:
+    """The source as conf has it, with nobody to talk to."""
+    return _source(name, None, now_ms)
 
 
 def _source(name: str, url: str | None, clock: Callable[[], int]) -> Source:
@@ -91,9 +97,9 @@ def _source(name: str, url: str | None, clock: Callable[[], int]) -> Source:
 
 @contextmanager
 def _sending(
-    source: Source, record: Record | None, log: Callable[[str], None] | None
+    source: Source, record: Record | None, log: Callable[[str], None] | None, tries: int
 ) -> Iterator[tuple[Source, Sender]]:
-    with Sender(source.hosts, pools=source.pools, **_seams(record, log)) as sender:
+    with Sender(source.hosts, pools=source.pools, tries=tries, **_seams(record, log)) as sender:
         yield _learnt(source, sender), sender
 
 
