@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from lake import disk, locks, roots
 from lake.layout import Shelf
 from lake.settings import PROJECT
+from meta.columns import BARS, Column
 from meta.datasets import DATASETS
 from meta.errors import Refused, Usage
 
@@ -31,7 +32,9 @@ def path_for(root: Path) -> Path:
 
 
 def views(root: Path, custom: dict[str, str] | None = None, relative: bool = False) -> dict[str, str]:
-    """Which views does this lake have (name -> SQL)? One per dataset and timeframe, `train_*`, `days`, and custom ones.
+    """Which views does this lake have (name -> SQL)?
+
+    One per dataset and timeframe, `bars_1w` over daily bars, `train_*`, `days`, and custom ones.
 
     custom : view name -> glob over part files. relative : paths as seen from the project, where the lake lies in it.
     Raises Usage for a name or path SQL cannot take.
@@ -48,6 +51,8 @@ def views(root: Path, custom: dict[str, str] | None = None, relative: bool = Fal
             here = [shelf for shelf in shelves if shelf.dataset is dataset and shelf.tf is tf]
             union = "\nUNION ALL BY NAME\n".join(_parts(shelf, relative) for shelf in here)
             found[f"{dataset.view}_{tf}"] = _filled("bars", tf_ms=tf.ms, shelves=union)
+    if "bars_1d" in found:
+        found["bars_1w"] = _filled("week", columns=",\n       ".join(_weekly(column) for column in BARS[2:]))
     for name in list(found):
         tf_name = name.removeprefix("labels_")
         if name.startswith("labels_") and f"feat_{tf_name}" in found:
@@ -145,6 +150,17 @@ def _create(connection: DuckDBPyConnection, text: dict[str, str]) -> None:
 
 def _filled(name: str, **values: object) -> str:
     return Template((SQL / f"{name}.sql").read_text(encoding="utf-8")).substitute(values)
+
+
+def _weekly(column: Column) -> str:
+    """How do seven days of this column make a week's?"""
+    name = column.name
+    if column.kind == "flow":
+        kind = "BIGINT" if column.type == "int64" else "DOUBLE"
+        return f"CAST(CASE WHEN count({name}) = 7 THEN sum({name} ORDER BY ts) END AS {kind}) AS {name}"
+    if column.kind in ("max", "min"):
+        return f"{column.kind}({name}) AS {name}"
+    return f"{'first' if column.kind == 'first' else 'last'}({name} ORDER BY ts) AS {name}"
 
 
 def _parts(shelf: Shelf, relative: bool) -> str:

@@ -77,6 +77,11 @@ def _refusal(request: Request, codes: set[int | None], words: str, fact: str, te
     if "interval" in low and "plan" in low:
         need = f"needs the {terms.plan} plan or above" if terms.plan else "is served by no plan"
         return VenueRefused(f"{host}: {request.tf} {need}; ask for a longer --tf, or upgrade")
+    if "interval" in low and "support" in low:
+        return VenueRefused(
+            f"{host} has no {request.tf} bars; ingest a shorter --tf that divides them, "
+            f"then `python -m p1_ingest resample --from TF --to {request.tf}`"
+        )
     if "upgrade" in low:
         return VenueRefused(f"{host}: the plan of this key has no {request.path}; upgrade it, or use another source")
     if 30001 in codes or "key missing" in low:
