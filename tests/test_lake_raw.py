@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import threading
 from collections.abc import Iterator
@@ -158,6 +159,19 @@ def test_many_tell_at_once_and_no_line_is_lost(root: Path) -> None:
         thread.join()
     told = [line.symbol for line in raw.lines(root)]
     assert sorted(told) == sorted(f"S{i}" for i in range(4) for _ in range(20))
+
+
+def test_lines_are_added_by_one_at_a_time(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A torn line is closed by looking at the last byte: another's half-written line must not be taken for one."""
+    append = disk.append
+
+    def alone(path: Path, data: bytes) -> None:
+        with open(root / ".lake" / "locks" / "log") as lock, pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        append(path, data)
+
+    monkeypatch.setattr(disk, "append", alone)
+    raw.tell(root, [answer()])
 
 
 def test_days_are_told_as_stretches() -> None:

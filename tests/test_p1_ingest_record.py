@@ -17,6 +17,7 @@ from lake import cli, commit, raw
 from lake.cli import Span
 from lake.layout import Shelf
 from lake.layout import shelf as shelf_of
+from lake.why import Asked, why
 from meta.datasets import DATASETS
 from meta.errors import NotReady, PerplakeError, Refused, Tampered
 from meta.timeframes import DAY, HOUR, day_start, days_between, timeframe
@@ -33,7 +34,7 @@ from p1_ingest.sources.binance import Binance, binance_conf
 from p1_ingest.sources.coinglass import CoinGlass, sim_source
 from p1_ingest.sources.coinglass_conf import coinglass_conf
 from p1_ingest.summary import Summary
-from tests import lakes
+from tests import binance_venue, lakes
 from tests.archive import Archive, served
 from tests.canned import Canned, Clock, reply
 
@@ -157,6 +158,25 @@ def test_a_lake_that_grew_run_by_run_is_rebuilt_with_its_restatements(root: Path
     assert len(again("sim", root / "a", root / "b")) == 5
     assert same(root / "a", root / "b")
     assert lakes.told(root / "a") == lakes.told(root / "b")
+    before = lakes.told(root / "a")
+    again("sim", root / "a", root / "a")
+    assert lakes.told(root / "a") == before, "in place no day goes back to what it was before it was restated"
+
+
+def test_each_run_is_replayed_at_its_own_instant(root: Path, archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is not there is waited for at first, and weeks later taken for not offered."""
+    days, lives = the_days(4, date(2025, 4, 26)), []
+    archive.days(SYMBOL, timeframe(TF), days)
+    (archive.root / f"data/spot/daily/klines/{SYMBOL}/{TF}/{SYMBOL}-{TF}-{days[3]}.zip").unlink()
+    with binance_venue.open_venue(binance_venue.Venue(NOW, refuses=451)) as url:
+        for name in ("BINANCE_FAPI_URL", "BINANCE_SPOT_URL"):
+            monkeypatch.setenv(name, url)
+        for now in (day_start(days[3]) + 3 * DAY, day_start(days[3]) + 60 * DAY):
+            lives.append(run(binance(now), shelf(root / "a"), days, now))
+    assert list(lives[0].waiting) == [days[3]] and lives[1].committed == [days[3]]
+    told = again("binance", root / "a", root / "b")
+    assert [(one.committed, one.waiting) for one in told] == [(one.committed, one.waiting) for one in lives]
+    assert same(root / "a", root / "b")
 
 
 def test_replaying_in_place_puts_back_what_is_gone_and_touches_nothing_else(root: Path) -> None:
@@ -337,6 +357,19 @@ def test_a_bar_in_quarantine_is_told_by_its_instant_and_reason(root: Path, archi
     run(binance(), shelf(root, "5m"), days)
     (line,) = raw.days_of(shelf(root, "5m")).values()
     assert line.quarantined == {"2025-05-01T00:40:00.000Z": "high below low"}
+
+
+def test_what_a_run_waits_for_is_what_why_says(root: Path, archive: Archive) -> None:
+    """The words of a run's trouble are read by `lake why`, which knows no source."""
+    days = the_days(9)
+    archive.days(SYMBOL, timeframe(TF), days[2:5])
+    now = day_start(days[8]) + 30 * HOUR
+    run(Binance(binance_conf(), route="daily", clock=lambda: now), shelf(root), days, now)
+
+    def told(day: date) -> str:
+        return why(Asked(root, SYMBOL, timeframe(TF), day_start(day) + 5 * HOUR, now))[0].why
+
+    assert [told(day) for day in (days[0], days[3], days[8])] == ["not listed", "committed", "not yet published"]
 
 
 def test_a_run_that_changes_nothing_adds_lines_and_no_body(root: Path) -> None:
