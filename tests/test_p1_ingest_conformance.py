@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import pytest
 
 pytest.register_assert_rewrite("tests.conformance")
 
-from meta.timeframes import HOUR, day_start, days_between  # noqa: E402
+from meta.timeframes import HOUR, day_start, days_between, timeframe  # noqa: E402
 from p1_ingest.http import Sender  # noqa: E402
 from p1_ingest.sim.server import SimVenue  # noqa: E402
 from p1_ingest.sources.base import Source  # noqa: E402
@@ -36,6 +38,9 @@ def standing(
 ) -> Iterator[Stand]:
     with Sender(source.hosts, keys=dict.fromkeys(keys, KEY), tries=1) as sender:
         yield Stand(source, sender, symbol, DAYS, NOW, asking)
+
+
+MINUTES = timeframe("1m")
 
 
 @contextlib.contextmanager
@@ -61,7 +66,8 @@ def binance_at(route: Route) -> Callable[[str], Source]:
 @contextlib.contextmanager
 def binance_archive() -> Iterator[Stand]:
     with TemporaryDirectory() as folder, served(Path(folder)) as url:
-        Archive(Path(folder)).days("BTCUSDT", HOURLY, DAYS)
+        for tf in (HOURLY, MINUTES):
+            Archive(Path(folder)).days("BTCUSDT", tf, DAYS if tf is HOURLY else DAYS[:3])
         with standing(binance_at("daily")(url), binance_at("daily")) as stand:
             yield stand
 
@@ -102,3 +108,10 @@ def stand(request: pytest.FixtureRequest) -> Iterator[Stand]:
 
 class TestEverySource(Conformance):
     """The claims of tests/conformance.py, for each of them."""
+
+
+def test_minutes_asked_for_in_other_groups_have_the_same_values(stand: Stand) -> None:
+    """Bars shorter than a series' own rows begin a day with a row that may stand in the day before."""
+    minutes = replace(stand, tf=MINUTES, days=DAYS[1:3])
+    at_once, again = minutes.columns([minutes.days]), minutes.columns([[day] for day in minutes.days])
+    assert not [name for name in again if not np.array_equal(again[name], at_once[name], equal_nan=True)]

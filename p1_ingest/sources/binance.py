@@ -111,8 +111,9 @@ class Binance(Source):
     def ask(self, series: Series, symbol: str, tf: Timeframe, days: Sequence[date]) -> list[Request]:
         """Which files, or pages where REST is chosen, answer this series for these (ascending) days?
 
-        A day of metrics needs the next day's file too, where its 24:00 row may stand; the first day of a month needs
-        the settlements of the month before. Such a file lists each day it serves.
+        A day of metrics needs the next day's file too, where its 24:00 row may stand, and for bars shorter than its
+        rows the file before; the first day of a month needs the settlements of the month before. Such a file lists each
+        day it serves.
         """
         pair = self._pair(series.name, symbol)
         if self._route == "rest":
@@ -193,9 +194,11 @@ class Binance(Source):
 
     def _metrics_files(self, symbol: str, tf: Timeframe, days: Sequence[date]) -> list[Request]:
         one, asked = timedelta(days=1), set(days)
-        files_of = sorted(asked | {day + one for day in asked})
+        # Bars shorter than the rows' five minutes begin with a row of midnight, which may stand in the file before.
+        around = (-one, 0 * one, one) if tf.ms < labels.STEP else (-one, 0 * one)
+        files_of = sorted({day - shift for day in asked for shift in around})
         return [
-            archive.day_file("metrics", symbol, symbol, tf, day, [d for d in (day - one, day) if d in asked])
+            archive.day_file("metrics", symbol, symbol, tf, day, [day + s for s in around if day + s in asked])
             for day in files_of
         ]
 

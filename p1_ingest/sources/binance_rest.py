@@ -25,6 +25,7 @@ POOLS = {
     DATA: Pool(1000, 300, heard=False),
     FUNDING: Pool(500, 300, heard=False),
 }
+STEP = 5 * MINUTE  # between two rows of metrics
 REST, TAIL = "rest", "rest-tail"  # the routes: chosen, or for what the archive lacks
 TAIL_DAYS, METRICS_DAYS = 45, 30  # what is older the archive has, or nobody; the metrics' wall is the venue's own
 
@@ -133,6 +134,8 @@ def _settlements(symbol: str, tf: Timeframe, run: Sequence[date], route: str) ->
 
 def _metrics(symbol: str, tf: Timeframe, day: date, route: str) -> list[Request]:
     start, end = day_start(day), day_start(day) + DAY
+    if tf.ms < STEP:
+        start -= STEP  # the row of midnight, which such bars begin with, may be labelled five minutes earlier
     params = _params({"symbol": symbol, "period": "5m"}, start, end, 500)
     return [
         Request("metrics", FUTURES, path, params, (day,), start, end, symbol, tf.name, DATA, route=route)
