@@ -55,7 +55,8 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", 
     """One answer as accepted: the request, without keys, and what came back.
 
     days : the days that need it. sha256, size : the body's; empty and 0 where none is kept (a 404, a failure).
-    status : HTTP's, 0 where no answer was accepted at all, and `why` says what was the matter.
+    status : HTTP's, 0 where no answer was accepted at all, and `why` says what was the matter. text : a published
+    digest, which is one line, stands here and has no file.
     """
 
     run: str
@@ -77,6 +78,7 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", 
     etag: str = ""
     modified: str = ""
     why: str = ""
+    text: str = ""
 
     @property
     def name(self) -> str:
@@ -159,7 +161,7 @@ def tell(root: Path, lines: Sequence[Line]) -> None:
     if not lines:
         return
     disk.make_folders(folder(root))
-    named = sorted({line.sha256 for line in lines if isinstance(line, Answer) and line.sha256})
+    named = sorted({line.sha256 for line in lines if isinstance(line, Answer) and line.sha256 and not line.text})
     disk.sync_loose([path(root, sha) for sha in named], folder(root))
     data = b"".join(_ENCODER.encode(line) + b"\n" for line in lines)
     with locks.telling(root):

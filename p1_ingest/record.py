@@ -14,10 +14,12 @@ from pathlib import Path
 
 from lake import raw
 from lake.layout import Shelf
+from lake.manifest import digest
 from meta.timeframes import utc
 from p1_ingest.sources.base import Reply, Request
 
 Reasons = Mapping[date, str]
+SHORT = 512  # bytes
 _numbers = itertools.count()
 
 
@@ -60,10 +62,13 @@ class Record:
 
     def heard(self, request: Request, body: bytes, reply: Reply) -> None:
         """Keep an accepted answer. Of a 404 no body: the pages that come with one differ each time and say nothing."""
-        sha = "" if reply.status == 404 else raw.keep(self.root, body)
+        text, sha = _line(request, body), ""
+        if reply.status != 404:
+            sha = digest(body) if text else raw.keep(self.root, body)
         size = len(body) if sha else 0
         etag, modified = reply.headers.get("etag", ""), reply.headers.get("last-modified", "")
-        self._answer(request, status=reply.status, sha256=sha, size=size, etag=etag, modified=modified)
+        told = {"sha256": sha, "size": size, "text": text if sha else "", "etag": etag, "modified": modified}
+        self._answer(request, status=reply.status, **told)
 
     def failed(self, request: Request, why: str) -> None:
         """Keep that no answer was accepted."""
@@ -121,6 +126,14 @@ class Record:
     def _add(self, line: raw.Line) -> None:
         with self._lock:
             self._lines.append(line)
+
+
+def _line(request: Request, body: bytes) -> str:
+    """The text of a short body, a published digest: a file and two folders would be a hundred times its size."""
+    try:
+        return body.decode() if request.expects == "text" and len(body) <= SHORT else ""
+    except UnicodeDecodeError:
+        return ""
 
 
 def _by_span(reasons: Reasons) -> tuple[tuple[str, str, str], ...]:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from lake import days, raw
 from lake.layout import Shelf
-from meta.errors import BadPayload, NotReady, Refused
+from lake.manifest import digest
+from meta.errors import BadPayload, NotReady, Refused, Tampered
 from meta.timeframes import days_between
 from p1_ingest.ingest import Choice, code
 from p1_ingest.sources.base import Reply, Request
@@ -72,8 +73,14 @@ class Replay:
         if not line.status:
             raise BadPayload(line.why)
         told = {"etag": line.etag, "last-modified": line.modified}
-        body = raw.body(self.root, line.sha256) if line.sha256 else b""
-        return Reply(line.status, {name: value for name, value in told.items() if value}, body)
+        return Reply(line.status, {name: value for name, value in told.items() if value}, self._body(line))
+
+    def _body(self, line: raw.Answer) -> bytes:
+        if not line.text:
+            return raw.body(self.root, line.sha256) if line.sha256 else b""
+        if digest(line.text.encode()) != line.sha256:
+            raise Tampered(f"raw/index: the text of {line.name} is not what was kept; ingest its days again")
+        return line.text.encode()
 
     def _line(self, key: Key) -> raw.Answer | None:
         if self._run is None:

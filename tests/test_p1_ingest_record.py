@@ -406,6 +406,21 @@ def test_what_is_not_there_is_recorded_without_the_page_that_says_so(root: Path)
     assert isinstance(line, raw.Answer) and (line.status, line.sha256) == (404, "") and not bodies(root)
 
 
+def test_a_published_digest_stands_in_its_line_and_is_held_to_its_sha256(root: Path) -> None:
+    record, asked = Record(root, "binance", lambda: NOW), Request("x", "v", "/x.CHECKSUM", (), (), 0, 0, expects="text")
+    record.heard(asked, b"ab  x.zip\n", Reply(200, {}, b""))
+    record.heard(replace(asked, path="/y"), b"\xff", Reply(200, {}, b""))
+    record.tell()
+    assert len(bodies(root)) == 1
+    assert [Replay(root, "binance")(one, "", {}, 1.0).body for one in (asked, replace(asked, path="/y"))] == [
+        b"ab  x.zip\n",
+        b"\xff",
+    ]
+    raw.index(root).write_bytes(raw.index(root).read_bytes().replace(b"ab  x", b"cd  x"))
+    with pytest.raises(Tampered, match=r"x\.CHECKSUM"):
+        Replay(root, "binance")(asked, "", {}, 1.0)
+
+
 # --- the command
 
 
