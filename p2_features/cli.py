@@ -15,7 +15,7 @@ from lake.layout import Shelf
 from meta.datasets import DATASETS
 from meta.errors import PerplakeError, Usage
 from p2_features.checks_cli import bench, validate
-from p2_features.live_cli import stream
+from p2_features.live_cli import audit, stream
 
 BARS, FEATURES = DATASETS["bars"], DATASETS["features"]
 
@@ -129,4 +129,5 @@ def build(
 
 commands.add_command(validate)
 commands.add_command(bench)
+commands.add_command(audit)
 commands.add_command(stream)

@@ -1,0 +1,309 @@
+"""Could any feature have seen the future? Changed bars after a cut must change no bit at or before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lake.checks import Check, Report
+from meta.errors import NotReady
+from meta.timeframes import utc
+from p2_features.feature import Feature
+from p2_features.plain import value_at
+from p2_features.stream import Engine
+
+Floats = NDArray[np.float64]
+Columns = Mapping[str, Floats]
+Compute = Callable[[Columns, int], Mapping[str, NDArray]]  # bars and the position of the first -> features by name
+
+AROUND = 512  # bars computed beyond the reach before a cut, and after the cut
+WIDE = 10  # one cut in so many is of the whole range, for leaks from far away
+TRIED = 5  # bars at which each feature with a past is computed plainly, and four times as many where it has none
+CLOSE = 1e-9  # how near a plainly computed feature has to be
+
+CHECKS = (
+    Check("future", "features that changed when later bars were scaled, emptied, taken away or shuffled", "<= 0"),
+    Check("reach", "features that changed when bars before their declared reach were taken away", "<= 0"),
+    Check("undeclared", "features that moved with an input they do not declare", "<= 0"),
+    Check("live", "features whose live bits are not the batch build's", "<= 0"),
+    Check("definition", "features that are not what their definition gives, computed plainly bar by bar", "<= 0"),
+    Check("insensitive", "inputs of a feature that can be shifted by a bar without moving it", "", "<= 0"),
+    Check("empty", "features without a single value here, of which nothing is proved", "", "<= 0"),
+)
+
+
+def scaled(x: Floats, at: int, order: NDArray[np.int64]) -> Floats:
+    """Everything from `at` on times a million."""
+    return np.concatenate([x[:at], x[at:] * 1e6])
+
+
+def emptied(x: Floats, at: int, order: NDArray[np.int64]) -> Floats:
+    """Everything from `at` on missing."""
+    return np.concatenate([x[:at], np.full(len(x) - at, np.nan)])
+
+
+def taken_away(x: Floats, at: int, order: NDArray[np.int64]) -> Floats:
+    """Nothing from `at` on, not even the time."""
+    return x[:at].copy()
+
+
+def shuffled(x: Floats, at: int, order: NDArray[np.int64]) -> Floats:
+    """Everything from `at` on in another order."""
+    return np.concatenate([x[:at], x[at:][order]])
+
+
+SPOILS = (scaled, emptied, taken_away, shuffled)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One feature caught: by which check, through which input, at which bar (its close), and how."""
+
+    check: str
+    feature: str
+    input: str
+    bar: str
+    how: str
+
+    def line(self) -> str:
+        """How is it told?"""
+        return f"{self.check}: feature {self.feature}, input {self.input}, bar {self.bar}: {self.how}"
+
+    def data(self) -> dict[str, str]:
+        """How is it told to machines?"""
+        return {"check": self.check, "feature": self.feature, "input": self.input, "bar": self.bar, "how": self.how}
+
+
+@dataclass
+class Audit:
+    """What an audit found: its faults, the first of each check and feature; and what it rests on.
+
+    valued: feature -> at how many of the cuts it had a value. moved: feature -> input -> share of its bars that moved
+    when the input was shifted by one bar.
+    """
+
+    cuts: int
+    faults: list[Fault] = field(default_factory=list)
+    valued: dict[str, int] = field(default_factory=dict)
+    moved: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def add(self, found: Iterable[Fault]) -> None:
+        """Keep the first fault of each check, feature, and input of a shift."""
+        seen = {(f.check, f.feature, f.input if f.check in ("undeclared", "insensitive") else "") for f in self.faults}
+        for fault in found:
+            key = (fault.check, fault.feature, fault.input if fault.check in ("undeclared", "insensitive") else "")
+            if key not in seen:
+                seen.add(key)
+                self.faults.append(fault)
+
+    def report(self, symbol: str, title: str, facts: Mapping[str, object]) -> Report:
+        """How is it told as checks?"""
+        told = {"cuts": self.cuts, **facts, "features": self.valued, "moved": self.moved}
+        told["faults"] = [fault.data() for fault in self.faults]
+        report = Report(symbol, title, told)
+        for check in CHECKS:
+            mine = [fault for fault in self.faults if fault.check == check.name]
+            note = f"{mine[0].feature}, input {mine[0].input}, bar {mine[0].bar}: {mine[0].how}" if mine else ""
+            report.findings.append(check.found(len(mine), note, [fault.data() for fault in mine]))
+        return report
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What is audited: features, how they are computed, and bars on the grid, the first at absolute position `first`.
+
+    `compute` gives each feature's values over any slice, (n,) float64 with NaN where missing, or bool.
+    """
+
+    features: tuple[Feature, ...]
+    compute: Compute
+    bars: Columns
+    first: int
+
+    @property
+    def size(self) -> int:
+        """How many bars?"""
+        return len(self.bars["close"])
+
+    @property
+    def reach(self) -> int:
+        """How far does the farthest-looking feature look back?"""
+        return max(feature.reach for feature in self.features)
+
+    def ts(self, t: int) -> str:
+        """When does bar t close?"""
+        return utc((self.first + int(t)) * self.features[0].tf.ms)
+
+    def over(self, columns: Columns, begin: int = 0) -> Mapping[str, NDArray]:
+        """What are the features over these columns, whose element 0 is bar `begin`?"""
+        return self.compute(columns, self.first + begin)
+
+
+def audited(
+    features: Sequence[Feature],
+    compute: Compute,
+    bars: Columns,
+    first: int,
+    cuts: int = 200,
+    seed: int = 0,
+    threads: int = 1,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Audit:
+    """Do these features, as `compute` gives them, keep to the past, their reach, their inputs and their definition?
+
+    bars: column -> (n,) float64 on the grid, NaN is missing. Raises NotReady where there are too few bars to tell.
+    """
+    bench = Bench(tuple(features), compute, bars, first)
+    if bench.size <= bench.reach + AROUND:
+        need = bench.reach + AROUND + 1
+        raise NotReady(f"an audit of these features takes {need:,} bars, and there are {bench.size:,}; give more days")
+    whole = bench.over(bars)
+    found = Audit(cuts)
+    _past_alone(bench, whole, found, seed, threads, tell)
+    found.add(_moved(bench, whole, found, threads))
+    tell("inputs shifted by one bar, one after the other")
+    found.add(_defined(bench, whole, np.random.default_rng([seed, 1])))
+    tell("features computed plainly at some bars")
+    return found
+
+
+def _past_alone(
+    bench: Bench, whole: Mapping[str, NDArray], found: Audit, seed: int, threads: int, tell: Callable[[str], None]
+) -> None:
+    """At random cuts, change the future and take away the distant past; no bit may move."""
+    rng = np.random.default_rng(seed)
+    ts = np.sort(rng.integers(bench.reach, bench.size - 1, found.cuts))
+    kinds = rng.permutation(found.cuts) % WIDE == 0
+    found.valued = {
+        f.name: int((~np.isnan(whole[f.name][ts].astype(np.float64))).sum()) for f in bench.features
+    }  # fmt: skip
+    found.add(
+        Fault("empty", f.name, _inputs(f), "none", "has no value in this range")
+        for f in bench.features
+        if np.isnan(whole[f.name].astype(np.float64)).all()
+    )
+
+    def look(i: int) -> list[Fault]:
+        return list(_cut(bench, whole, int(ts[i]), bool(kinds[i]), np.random.default_rng([seed, 2, i])))
+
+    with ThreadPoolExecutor(threads) as pool:
+        for i, faults in enumerate(pool.map(look, range(found.cuts))):
+            found.add(faults)
+            if (i + 1) % 50 == 0:
+                tell(f"{i + 1} of {found.cuts} cuts")
+
+
+def _cut(bench: Bench, whole: Mapping[str, NDArray], t: int, wide: bool, rng: np.random.Generator) -> Iterable[Fault]:
+    """Which features see beyond bar t, or further back than they declare?"""
+    begin = 0 if wide else max(t - bench.reach - int(rng.integers(1, AROUND)), 1)
+    end = bench.size if wide else min(t + 1 + AROUND, bench.size)
+    near = {name: x[begin:end] for name, x in bench.bars.items()}
+    base = bench.over(near, begin)
+    at, order, ahead = t + 1 - begin, rng.permutation(end - t - 1), set()
+    for spoil in SPOILS:
+        now = bench.over({name: spoil(x, at, order) for name, x in near.items()}, begin)
+        for feature in bench.features:
+            bad = differing(now[feature.name][:at], base[feature.name][:at])
+            if bad is not None and feature.name not in ahead:
+                ahead.add(feature.name)
+                name, i = _blamed(bench, feature, near, base, begin, at, spoil, order) or ("several together", bad)
+                how = f"changed when bars after {bench.ts(t)} were {spoil.__name__.replace('_', ' ')}"
+                yield Fault("future", feature.name, name, bench.ts(begin + i), how)
+    for feature in bench.features:
+        start = begin + feature.reach if begin else 0
+        bad = differing(base[feature.name][start - begin :], whole[feature.name][start:end])
+        if bad is not None and feature.name not in ahead:  # who reads ahead misses the bars after the slice
+            span = f"{bench.ts(begin)} … {bench.ts(end - 1)}"
+            how = f"is another from the bars {span} alone, though it declares a reach of {feature.reach} bars"
+            yield Fault("reach", feature.name, _inputs(feature), bench.ts(start + bad), how)
+
+
+def _inputs(feature: Feature) -> str:
+    return " ".join(feature.inputs) or "none"
+
+
+def _blamed(
+    bench: Bench, feature: Feature, near: Columns, base: Mapping[str, NDArray], begin: int, at: int,
+    spoil: Callable[[Floats, int, NDArray[np.int64]], Floats], order: NDArray[np.int64],
+) -> tuple[str, int] | None:  # fmt: skip
+    """Which one input is enough to change the feature, and at which bar does it?"""
+    alone = emptied if spoil is taken_away else spoil
+    for name in near:
+        now = bench.over({**near, name: alone(near[name], at, order)}, begin)
+        bad = differing(now[feature.name][:at], base[feature.name][:at])
+        if bad is not None:
+            return name, bad
+    return None
+
+
+def _moved(bench: Bench, whole: Mapping[str, NDArray], found: Audit, threads: int) -> list[Fault]:
+    """Shift each input by one bar: who notices, who should have, and who should not?"""
+
+    def shifted(name: str) -> Mapping[str, NDArray]:
+        x = bench.bars[name]
+        return bench.over({**bench.bars, name: np.concatenate([[np.nan], x[:-1]])})
+
+    faults = []
+    with ThreadPoolExecutor(threads) as pool:
+        for name, now in zip(bench.bars, pool.map(shifted, bench.bars), strict=True):
+            for feature in bench.features:
+                moved = differences(now[feature.name], whole[feature.name])
+                share, declared = float(moved.mean()), name in feature.inputs
+                if declared:
+                    found.moved.setdefault(feature.name, {})[name] = round(share, 6)
+                if declared and not share:
+                    why = "holds no value" if np.isnan(bench.bars[name]).all() else "is shifted by a bar"
+                    faults.append(Fault("insensitive", feature.name, name, "all", f"stays as it is; the input {why}"))
+                if share and not declared:
+                    how = "moved when the input was shifted by a bar"
+                    faults.append(Fault("undeclared", feature.name, name, bench.ts(int(np.argmax(moved))), how))
+    return faults
+
+
+def _defined(bench: Bench, whole: Mapping[str, NDArray], rng: np.random.Generator) -> Iterable[Fault]:
+    """Is each feature, at some bars where it has a value, what its definition gives?"""
+    for feature in bench.features:
+        values = whole[feature.name].astype(np.float64)
+        known = np.flatnonzero(~np.isnan(values))
+        tries = TRIED if feature.past else 4 * TRIED
+        for t in rng.choice(known, min(tries, len(known)), replace=False):
+            want = value_at(feature, bench.bars, bench.first, int(t))
+            if not abs(values[t] - want) <= CLOSE * max(1.0, abs(want)):
+                how = f"is {values[t]!r}, and {want!r} by its definition"
+                yield Fault("definition", feature.name, _inputs(feature), bench.ts(t), how)
+                break
+
+
+def live_faults(
+    features: Sequence[Feature], warmup: int, window: int, compute: Compute, bars: Columns, first: int
+) -> Iterable[Fault]:
+    """Which features does the live engine, which is handed one bar after the other, give other bits?"""
+    engine, bench = Engine(features, warmup, window), Bench(tuple(features), compute, bars, first)
+    whole = bench.over(bars)
+    rows = np.stack([bars.get(name, np.full(bench.size, np.nan)) for name in engine.columns], axis=1)
+    found = np.empty((bench.size, len(features)))
+    for t in range(bench.size):
+        found[t] = engine.push("", first + t, rows[t : t + 1])[1]
+    for j, feature in enumerate(features):
+        bad = differing(found[:, j], whole[feature.name].astype(np.float64))
+        if bad is not None:
+            how = f"is {whole[feature.name][bad]!r} in batch and {found[bad, j]!r} live"
+            yield Fault("live", feature.name, _inputs(feature), bench.ts(bad), how)
+
+
+def differences(a: NDArray, b: NDArray) -> NDArray[np.bool_]:
+    """Where are these not the same bits? Missing is missing, whatever its bits."""
+    if a.dtype == np.bool_ or b.dtype == np.bool_:
+        return np.asarray(a != b)
+    one, other = np.ascontiguousarray(a, np.float64), np.ascontiguousarray(b, np.float64)
+    return (one.view(np.int64) != other.view(np.int64)) & ~(np.isnan(one) & np.isnan(other))
+
+
+def differing(a: NDArray, b: NDArray) -> int | None:
+    """At which element do these first differ? None where they do not."""
+    found = differences(a, b)
+    return int(np.argmax(found)) if found.any() else None
