@@ -11,7 +11,7 @@ import json
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -254,6 +254,16 @@ class Conformance:
         for name in {stamp for stamp in STAMPS.values() if stamp in at}:
             told = ~np.isnan(at[name])
             assert told.any() and (at[name][told] <= close[told]).all(), name
+
+    def test_a_state_older_than_its_period_is_missing(self, stand: Stand) -> None:
+        close = day_start(stand.days[0]) + stand.tf.ms * np.arange(1, stand.tf.per_day + 1)
+        for one in [one for one in stand.series if one.kind == "sample"]:
+            answers = [stand.source.read(r, stand.body(r)) for r in stand.asked(one, stand.days[:1])]
+            whole = together([one], {one.name: answers})[one.name]
+            rows = whole.at < close[4]
+            cut = replace(whole, at=whole.at[rows], values={name: v[rows] for name, v in whole.values.items()})
+            for name, values in laid(one, cut, close, stand.tf).items():
+                assert np.isnan(values[close >= close[4] + max(stand.tf.ms, one.native_ms)]).all(), name
 
     # --- the same days, asked for otherwise
 
