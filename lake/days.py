@@ -12,14 +12,22 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from lake import notes
 from lake.layout import MANIFEST, SUCCESS, Shelf
 from lake.manifest import Entry, digest, parsed
+from lake.settings import PROJECT, shown
 from meta.errors import NotReady, Tampered
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 T = TypeVar("T")
+VERBS = {
+    "bars": "p1_ingest ingest",
+    "features": "p2_features build",
+    "labels": "p3_labels triple-barrier",
+    "weights": "p3_labels weights",
+}
 TRIES = 8  # a rewrite under way is over in a millisecond; a mismatch that stays is damage
 
 
@@ -63,8 +71,20 @@ def need(shelf: Shelf, day: date) -> Day:
 
 def how_to_make(shelf: Shelf, start: date, end: date) -> str:
     """Which command commits these days?"""
-    verb = {"P1": "p1_ingest ingest", "P2": "p2_features build", "P3": "p3_labels triple-barrier"}[shelf.dataset.phase]
-    return f"run `python -m {verb} --symbol {shelf.symbol} --tf {shelf.tf} --start {start} --end {end}`"
+    return f"run `{command(shelf)} --start {start} --end {end}`"
+
+
+def command(shelf: Shelf) -> str:
+    """Which command makes days of this shelf, in this lake and from the source it holds?"""
+    words = [f"python -m {VERBS[shelf.dataset.name]} --symbol {shelf.symbol} --tf {shelf.tf}"]
+    said = notes.read(shelf, notes.OFFERED) if shelf.dataset.phase == "P1" else None
+    if said and said.get("source") not in (None, "sim"):
+        words.append(f"--source {said['source']}")
+    if shelf.root == shelf.folder:
+        words.append(f"--out {shown(shelf.folder)}")
+    elif shelf.root not in (PROJECT / "data", PROJECT / "data-sim"):
+        words.append(f"--lake {shown(shelf.root)}")
+    return " ".join(words)
 
 
 def committed(shelf: Shelf) -> dict[date, Entry]:

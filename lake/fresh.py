@@ -14,6 +14,8 @@ from meta.timeframes import Timeframe
 
 NO_INPUTS = digest(b"")
 WALKS = re.compile(r"P1 bars (\d{4}-\d\d-\d\d) … (\d{4}-\d\d-\d\d)")
+MEETS = re.compile(r"labels (\d{4}-\d\d-\d\d) … (\d{4}-\d\d-\d\d)")
+EVENTS = re.compile(r"events of a file ([0-9a-f]{64})")
 
 
 def inputs_digest(read: Iterable[tuple[str, date, str | None]], also: str = "") -> str:
@@ -45,21 +47,57 @@ def features_inputs(day: date, back: int, bars: Mapping[date, Entry | None], nam
 
 
 def labels_inputs(
-    walked: tuple[date, date], keys: str, read: Mapping[str, Mapping[date, Entry] | Mapping[date, Entry | None]]
+    walked: tuple[date, date],
+    keys: str,
+    read: Mapping[str, Mapping[date, Entry] | Mapping[date, Entry | None]],
+    events: str = "",
 ) -> str:
-    """Which digest stands for all that a day of labels is made of: the P1 days its paths walk, and P2's keys?"""
-    return inputs_digest([line for name, entries in read.items() for line in _read(name, *walked, entries)], keys)
+    """Which digest stands for all that a day of labels is made of: the P1 days its paths walk, P2's keys, and the
+    digest of the day's events where a file gives them?"""
+    lines = [line for name, entries in read.items() for line in _read(name, *walked, entries)]
+    return inputs_digest(lines, keys + events)
+
+
+def weights_inputs(
+    met: tuple[date, date],
+    walked: tuple[date, date],
+    labels: Mapping[date, Entry] | Mapping[date, Entry | None],
+    bars: Mapping[date, Entry] | Mapping[date, Entry | None],
+) -> str:
+    """Which digest stands for all that a day of weights is made of: the label days whose spans meet its own, and the
+    P1 days of their bars?"""
+    return inputs_digest([*_read("labels", *met, labels), *_read("bars", *walked, bars)])
 
 
 def walked(cell: str) -> tuple[date, date] | None:
     """Which P1 days does a label day's source cell say its paths walked?"""
-    told = WALKS.search(cell)
-    return (date.fromisoformat(told[1]), date.fromisoformat(told[2])) if told else None
+    return _days_said(WALKS, cell)
 
 
 def walks(first: date, last: date) -> str:
     """How does a label day's source cell say it?"""
     return f"P1 bars {first} … {last}"
+
+
+def met(cell: str) -> tuple[date, date] | None:
+    """Which label days does a weights day's source cell say its spans met?"""
+    return _days_said(MEETS, cell)
+
+
+def meets(first: date, last: date) -> str:
+    """How does a weights day's source cell say it?"""
+    return f"labels {first} … {last}"
+
+
+def events(cell: str) -> str:
+    """Which digest has the day's part of the events file, by a label day's source cell? Empty where there is none."""
+    told = EVENTS.search(cell)
+    return told[1] if told else ""
+
+
+def _days_said(words: re.Pattern[str], cell: str) -> tuple[date, date] | None:
+    told = words.search(cell)
+    return (date.fromisoformat(told[1]), date.fromisoformat(told[2])) if told else None
 
 
 def _read(

@@ -137,7 +137,7 @@ def _label(
         return
     entries, minutes = _entries(bars), _minutes(shelves["bars"], walked)
     made = [
-        fresh.labels_inputs(walked, features.entry.keys, {"bars": entries, **more})
+        fresh.labels_inputs(walked, features.entry.keys, {"bars": entries, **more}, fresh.events(read.entry.source))
         for more in ({}, {"bars 1m": minutes})
     ]
     if read.entry.inputs not in made:

@@ -169,6 +169,9 @@ def _stale(
         features = entries.get(("features", shelf.tf.name, shelf.symbol), {})
         minutes = entries.get(("bars", "1m", shelf.symbol), {})
         return {day: why for day, entry in known.items() if (why := _why_labels(day, entry, bars, minutes, features))}
+    if shelf.dataset is DATASETS["weights"]:
+        labels = entries.get(("labels", shelf.tf.name, shelf.symbol), {})
+        return {day: why for day, entry in known.items() if (why := _why_weights(entry, bars, labels))}
     return {}
 
 
@@ -198,6 +201,15 @@ def _why_labels(
     walked = fresh.walked(entry.source)
     if walked is None:
         return "its manifest does not say which P1 days it walked"
-    plain = fresh.labels_inputs(walked, keys.keys, {"bars": bars})
-    resolved = fresh.labels_inputs(walked, keys.keys, {"bars": bars, "bars 1m": minutes})
+    events = fresh.events(entry.source)
+    plain = fresh.labels_inputs(walked, keys.keys, {"bars": bars}, events)
+    resolved = fresh.labels_inputs(walked, keys.keys, {"bars": bars, "bars 1m": minutes}, events)
     return "" if entry.inputs in (plain, resolved) else f"P1 days of {walked[0]} … {walked[1]}, or P2's rows, changed"
+
+
+def _why_weights(entry: Entry, bars: Mapping[date, Entry], labels: Mapping[date, Entry]) -> str:
+    met, walked = fresh.met(entry.source), fresh.walked(entry.source)
+    if met is None or walked is None:
+        return "its manifest does not say which label days its spans met"
+    sound = entry.inputs == fresh.weights_inputs(met, walked, labels, bars)
+    return "" if sound else f"label days of {met[0]} … {met[1]}, or P1 days of {walked[0]} … {walked[1]}, changed"

@@ -77,5 +77,30 @@ LABELS = (
     Column("path_gap", "bool", "", "up to 3 missing bars in a row were bridged on the path"),
 )
 
+WEIGHTS = (
+    *KEYS,
+    Column("concurrency", "int32", "labels", "labels of the symbol still open at ts, its own not among them"),
+    Column("uniqueness", "double", "", "mean of 1 / concurrency over the label's span: above 0, 1 where it is alone"),
+    Column("w_return", "double", "log return", "|sum of each bar's return / concurrency| over the span, unscaled"),
+)
+
+# A named snapshot of folds: files beside each other, of all symbols.
+FOLD_ROLES = (
+    Column("split", "int32", "", "number of the split, from 0"),
+    *KEYS,
+    Column("role", "string", "", "train, test, purged or embargoed; rows a split leaves out are not there"),
+)
+FOLD_ROWS = (
+    *KEYS,
+    Column("fold", "int32", "", "block of time the row lies in, from 0: of k-fold, the split that tests it"),
+    Column("weight", "double", "", "sample weight, decayed and balanced as the snapshot says; mean 1 over its rows"),
+)
+FOLD_INPUTS = (
+    Column("dataset", "string", "", "labels or weights"),
+    Column("symbol", "string", "", "the venue's name of the contract"),
+    Column("day", "string", "", "UTC date of the bars' open"),
+    Column("sha256", "string", "", "of the part that was read"),
+)
+
 BAR_COLUMNS = {column.name: column for column in BARS}
 PRICES = ("open", "high", "low", "close")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 
-from meta.columns import BARS, LABELS, Column
+from meta.columns import BARS, LABELS, WEIGHTS, Column
 from meta.errors import Usage
 
 WINDOW_DAYS = 30  # the statistics' window, wall-clock
@@ -33,8 +33,10 @@ DATASETS = {
         Dataset("bars", "P1", "parquet", "bars", 1, BARS),
         Dataset("features", "P2", "features", "feat", 1, None),
         Dataset("labels", "P3", "labels", "labels", 1, LABELS),
+        Dataset("weights", "P3 weights", "weights", "weights", 1, WEIGHTS),
     )
 }
+FOLDS = Dataset("folds", "P3 folds", "folds", "folds", 1, None)  # no days: named snapshots, each replaced whole
 FOLDERS = {dataset.folder: dataset for dataset in DATASETS.values()}
 
 

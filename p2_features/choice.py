@@ -99,6 +99,7 @@ class Choice:
             "warmup": self.warmup,
             "window": self.window,
             "reach": self.reach,
+            "unnormalised_reach": max(feature.unnormalised_reach for feature in self.features),
             "code": self.code(),
             "columns": self.names,
             "features": {f.name: {"digest": f.digest(), "formula": f.formula, "reach": f.reach} for f in self.features},

@@ -113,7 +113,7 @@ def build(work: Work, span: Span, wait: float = 0.0, tell: Callable[[str], None]
         stale = [day for day in wanted if not _is_fresh(work, day, known[day], bars, minutes)]
         built.fresh = len(wanted) - len(stale)
         done = 0
-        for chunk in _runs(stale):
+        for chunk in runs(stale):
             _label(writer, work, chunk, known, built)
             built.committed += writer.publish()
             done += len(chunk)
@@ -124,11 +124,11 @@ def build(work: Work, span: Span, wait: float = 0.0, tell: Callable[[str], None]
 def _no_features(features: Shelf, known: list[date]) -> str:
     if known:
         return f"{features} holds {known[0]} … {known[-1]}, and no day of that range; choose another, or build it"
-    how = f"python -m p2_features build --symbol {features.symbol} --tf {features.tf}"
-    return f"{features} has no committed day in {features.root}; run `{how}`"
+    return f"{features} has no committed day in {features.root}; run `{days.command(features)}`"
 
 
-def _runs(stale: Sequence[date]) -> Iterator[list[date]]:
+def runs(stale: Sequence[date]) -> Iterator[list[date]]:
+    """Days in stretches near enough to share what is read around them, each at most CHUNK days."""
     chunk: list[date] = []
     for day in stale:
         if chunk and ((day - chunk[-1]).days > 10 or (day - chunk[0]).days >= CHUNK):

@@ -15,6 +15,7 @@ from lake.layout import Shelf
 from meta.datasets import DATASETS
 from meta.errors import PerplakeError, Usage
 from p3_labels.checks_cli import sample, validate
+from p3_labels.train_cli import folds, weights
 
 BARS, FEATURES, LABELS = DATASETS["bars"], DATASETS["features"], DATASETS["labels"]
 
@@ -53,6 +54,7 @@ def _targets(
     else:
         selections = layout.selected(features, FEATURES, cli.timeframes_of(tf)[0], cli.symbols_of(symbol)[0])
         found = [(selection.shelf, selection.days) for selection in selections]
+        cli.announce(shelf for shelf, _ in found)
     if (out is not None or bars is not None) and len(found) != 1:
         raise Usage("--out and --bars take one symbol and one timeframe; leave them out to label several")
     targets = []
@@ -109,6 +111,7 @@ def triple_barrier(
         python -m p3_labels triple-barrier --symbol BTCUSDT --k 1.2 --H 36 --atr_window 14 --tie stop
     """
     targets = _targets(features, bars, out, symbol, tf, lake)
+    cli.compiling()
     from p3_labels import build as building
     from p3_labels.rules import rules
 
@@ -139,3 +142,5 @@ def triple_barrier(
 
 commands.add_command(validate)
 commands.add_command(sample)
+commands.add_command(weights)
+commands.add_command(folds)

@@ -15,6 +15,21 @@ from p3_labels.barriers import Barriers
 RET_NET = Column("ret_net", "double", "log return", "ret after the round-trip cost, --cost-bp")
 
 
+class FoldsConf(Conf, frozen=True, forbid_unknown_fields=True):
+    """conf/labels.yaml, folds: the snapshot that `train_*` joins, and how one is made where no flag says otherwise."""
+
+    name: str = "main"
+    kind: str = "kfold"
+    k: int = 6
+    test_blocks: int = 2
+    train_blocks: int | None = None
+    embargo: str | None = None
+    cut: str = "t1"
+    weight: str = "return"
+    decay: float = 1.0
+    balance: bool = False
+
+
 class LabelsConf(Conf, frozen=True, forbid_unknown_fields=True):
     """conf/labels.yaml."""
 
@@ -26,6 +41,10 @@ class LabelsConf(Conf, frozen=True, forbid_unknown_fields=True):
     tie: str = "wait"
     min_barrier_bp: float = 0.0
     cost_bp: float = 0.0
+    atr: str = "wilder"
+    unit: str = "atr"
+    events: str = "every"
+    folds: FoldsConf = FoldsConf()
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,7 @@ FEATURES = {
     "warmup": "bars of history a row needs",
     "window": "W, bars of the past window",
     "reach": "bars before t that can change the row at t",
+    "unnormalised_reach": "the same without statistics over the past: how long a fold's embargo lasts at least",
     "code": "digest of the rules, the same as in the manifests",
     "columns": "the features, in column order",
     "features": "feature -> digest of its rule, formula, reach",
