@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lake import catalog, disk
-from meta.errors import Usage
+from meta.errors import Tampered, Usage
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,6 +35,8 @@ def answer(root: Path, sql: str, form: str, output: Path | None, rows: int) -> N
                 relation.show(max_rows=rows, max_width=None if sys.stdout.isatty() else 240)
                 return
             table = relation.to_arrow_table()
+        except (duckdb.IOException, duckdb.InvalidInputException) as error:
+            raise Tampered(f"lake {root}: {catalog.one_line(error)}; run `python -m lake verify`") from None
         except duckdb.Error as error:
             raise Usage(catalog.one_line(error)) from None
     data = _encoded(table, form)

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from lake import disk, locks, roots
 from lake.layout import Shelf
-from lake.settings import PROJECT
+from lake.settings import PROJECT, shown
 from meta.columns import BARS, Column
 from meta.datasets import DATASETS
-from meta.errors import Refused, Usage
+from meta.errors import NotReady, Refused, Tampered, Usage
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -70,8 +70,13 @@ def refresh(root: Path, target: Path | None = None, add: dict[str, str] | None =
     It is made anew under a temporary name and renamed over; an existing file there is never opened.
     """
     place = target or path_for(root)
-    beside = place.with_name(place.name + ".json")  # what the catalog was made of: its text, and the views people added
-    known = _known(beside)
+    if (
+        place != path_for(root)
+        and place.parent == PROJECT / "meta" / "duckdb"
+        and place.name in ("p1.duckdb", "sim.duckdb")
+    ):
+        raise Refused(f"{shown(place)} is the catalog of another lake than {shown(root)}; leave --db out")
+    known = _known(beside(place))
     custom = {**known.get("custom", {}), **(add or {})}
     text = views(root, custom, relative=True)
     if place.exists() and known.get("views") == text and not add:
@@ -79,7 +84,7 @@ def refresh(root: Path, target: Path | None = None, add: dict[str, str] | None =
     if not text:
         return place, False
     _write(place, text)
-    disk.write_over(beside, json.dumps({"custom": custom, "views": text}, indent=1).encode())
+    disk.write_over(beside(place), json.dumps({"custom": custom, "views": text}, indent=1).encode())
     return place, True
 
 
@@ -95,9 +100,24 @@ def _write(place: Path, text: dict[str, str]) -> None:
             _create(catalog, text)
         disk.replace(temporary, place)
     except duckdb.Error as error:
-        raise Refused(f"catalog {place}: {one_line(error)}") from None
+        raise Tampered(f"catalog {place}: {one_line(error)}; run `python -m lake verify`") from None
     finally:
         disk.unlink(temporary)
+
+
+def names(place: Path) -> list[str]:
+    """Which views does this catalog hold, the lake's own and those people added?"""
+    return list(_known(beside(place)).get("views", {}))
+
+
+def beside(place: Path) -> Path:
+    """Where does it say what a catalog was made of: its text, and the views people added?"""
+    return place.with_name(place.name + ".json")
+
+
+def _within(root: Path, custom: dict[str, str]) -> dict[str, str]:
+    """The added views that read nothing outside this lake."""
+    return {name: glob for name, glob in custom.items() if (PROJECT / glob).is_relative_to(root)}
 
 
 def _known(beside: Path) -> dict[str, dict[str, str]]:
@@ -116,9 +136,15 @@ def opened(root: Path) -> Iterator[DuckDBPyConnection]:
     """
     import duckdb
 
+    found = views(root, _within(root, _known(beside(path_for(root))).get("custom", {})))
+    if not found:
+        raise NotReady(f"lake {shown(root)} has no committed day; run `make p1`, or name another with --lake")
     with locks.snapshot(root), duckdb.connect(config={"autoinstall_known_extensions": "false"}) as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        _create(connection, views(root))
+        try:
+            _create(connection, found)
+        except duckdb.Error as error:
+            raise Tampered(f"lake {root}: {one_line(error)}; run `python -m lake verify`") from None
         connection.execute(f"SET allowed_directories = [{_quoted(str(root) + '/')}]")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import shlex
 import signal
+import subprocess
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -15,7 +17,8 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from lake import roots, settings
+from lake import compiled, roots, settings
+from lake.layout import Shelf
 from meta.errors import PerplakeError, Usage
 from meta.symbols import symbol as checked_symbol
 from meta.timeframes import Timeframe, timeframe
@@ -145,6 +148,28 @@ def opened(flag: str | None, source: str | None = None) -> Path:
     return where
 
 
+def announce(shelves: Iterable[Shelf]) -> None:
+    """Say which lakes are meant where a path, not --lake, named them."""
+    for where in dict.fromkeys(shelf.root for shelf in shelves):
+        say(roots.banner(where))
+
+
+def compiling() -> None:
+    """Say what a first run waits for."""
+    if compiled.is_cold():
+        say("compiling the kernels, once for this version: about half a minute")
+
+
+def spawned(lines: Iterable[str]) -> int:
+    """Run these commands of ours one after the other; the first exit code that is not 0, or 0."""
+    code = 0
+    for line in lines:
+        say(f"running {line}")
+        done = subprocess.run([sys.executable, *shlex.split(line)[1:]], cwd=settings.PROJECT, check=False)
+        code = code or done.returncode
+    return code
+
+
 def say(text: str) -> None:
     """Tell people something; standard output stays free for results."""
     click.echo(text, err=True)
@@ -194,7 +219,7 @@ def status(commands: click.Group, name: str, argv: list[str] | None = None) -> i
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.UsageError as error:
-        return _told(f"{' '.join(error.format_message().split())}{_see(error, name)}", 2)
+        return _told(f"{' '.join(error.format_message().split()).rstrip('.')}{_see(error, name)}", 2)
     except (KeyboardInterrupt, click.Abort):
         return _told("interrupted; what was committed stays, run the same command again to go on", 130)
     except _Terminated:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from lake import cli
+from lake import cli, layout, roots, settings
 from meta.errors import ChecksRed, NotReady, PerplakeError, Usage
 from meta.symbols import symbol as checked_symbol
 
@@ -40,12 +40,12 @@ def views(db: Path | None, lake: str | None, debug: bool) -> int:
 
     where = cli.opened(lake)
     place, written = catalog.refresh(where, db and db.absolute())
-    names = catalog.views(where)
+    names = catalog.names(place)
     if not names:
         raise NotReady(f"lake {where} has no committed day; run `make p1` first")
     for name in sorted(names):
         click.echo(name)
-    cli.say(f"catalog {place} {'written' if written else 'is up to date'}")
+    cli.say(f"catalog {settings.shown(place)} {'written' if written else 'is up to date'}")
     return 0
 
 
@@ -64,13 +64,17 @@ def view(db: Path | None, glob: str, name: str, lake: str | None, debug: bool) -
     """
     from lake import catalog
 
-    where = cli.opened(lake)
+    where = layout.root_of(glob) if lake is None and not settings.variable("PERPLAKE_LAKE") else None
+    if where is None:
+        where = cli.opened(lake)
+    else:
+        cli.say(roots.banner(where))
     if name in catalog.views(where):
         place, _ = catalog.refresh(where, db and db.absolute())
-        cli.say(f"catalog {place}: {name} is one of the lake's own views already, over every symbol")
+        cli.say(f"catalog {settings.shown(place)}: {name} is one of the lake's own views, over every symbol")
         return 0
     place, _ = catalog.refresh(where, db and db.absolute(), {name: glob})
-    cli.say(f"catalog {place}: {name} reads {glob}")
+    cli.say(f"catalog {settings.shown(place)}: {name} reads {glob}")
     return 0
 
 
@@ -161,7 +165,6 @@ def verify(sample: float | None, as_json: bool, lake: str | None, debug: bool) -
     Example:
         python -m lake verify
     """
-    from lake import roots
     from lake import verify as verifying
 
     where = cli.opened(lake)
@@ -174,9 +177,34 @@ def verify(sample: float | None, as_json: bool, lake: str | None, debug: bool) -
             click.echo(str(finding))
     wrong = [finding for finding in findings if finding.wrong]
     if wrong:
-        raise ChecksRed(f"{len(wrong)} things wrong in {count} days; see above, each with the way to heal it")
+        things = "thing is" if len(wrong) == 1 else "things are"
+        raise ChecksRed(f"{len(wrong)} {things} wrong in {count} days; see above, each with the way to heal it")
     cli.say(f"{count} days verified, nothing wrong")
     return 0
+
+
+@commands.command()
+@click.option("--run", is_flag=True, help="Also run the commands that make the days anew.")
+@cli.lake_option
+@cli.debug_option
+def repair(run: bool, lake: str | None, debug: bool) -> int:
+    """Set damaged days aside, and tell (or run) the commands that make them anew.
+
+    \b
+    Example:
+        python -m lake repair --run
+    """
+    from lake import repair as repairing
+
+    found = repairing.repair(cli.opened(lake))
+    for one in found:
+        click.echo(str(one))
+    commands_of = list(dict.fromkeys(one.command for one in found))
+    if not found:
+        cli.say("nothing is damaged")
+    for words in commands_of:
+        click.echo(f"  {words}")
+    return cli.spawned(commands_of) if run else 0
 
 
 def _row_options(command):  # type: ignore[no-untyped-def]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -62,13 +62,11 @@ def read_all(shelf: Shelf, wanted: Sequence[date]) -> list[days.Day | None]:
         return list(pool.map(lambda day: days.read(shelf, day), wanted))
 
 
-def table(found: Sequence[days.Day], columns: list[str] | None = None) -> pa.Table | None:
+def table(found: Iterable[days.Day], columns: list[str] | None = None) -> pa.Table | None:
     """What do these days hold together? None for no day at all."""
-    if not found:
-        return None
     with ThreadPoolExecutor(READERS) as pool:
         tables = list(pool.map(lambda day: day.table(columns), found))
-    return pa.concat_tables(tables, promote_options="default")
+    return pa.concat_tables(tables, promote_options="default") if tables else None
 
 
 def grid(shelf: Shelf, start: date, end: date, columns: Sequence[str]) -> Grid:

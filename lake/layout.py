@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob as globbing
+import itertools
 import re
 from dataclasses import dataclass
 from datetime import date
@@ -131,6 +132,13 @@ def selected(glob: str, dataset: Dataset, tf: Timeframe | None = None, symbol: s
     if not found:
         raise Usage(f"no file matches {glob!r}; check the path, or leave --glob out to use the lake's own")
     return [Selection(place, tuple(sorted(days))) for place, days in found.items()]
+
+
+def root_of(glob: str) -> Path | None:
+    """Which official lake does a glob over part files lie in, by its words alone? None where they do not say."""
+    fixed = Path(*itertools.takewhile(lambda part: not set(part) & set("*?["), Path(glob).absolute().parts))
+    named = _named(fixed) or next((found for above in fixed.parents if (found := _named(above))), None)
+    return named.root if named else None
 
 
 def _free(place: Path, dataset: Dataset, tf: Timeframe | None, symbol: str | None) -> Shelf:

@@ -75,5 +75,7 @@ def is_synthetic(where: Path) -> bool:
 
 def banner(where: Path, source: str | None = None) -> str:
     """What does every command say first: which lake it works on, and SYNTHETIC where it is."""
-    mark = "  SYNTHETIC data: made up, good for trying things out only" if source == SIM or is_synthetic(where) else ""
+    held = next(first_days(where), None)
+    synthetic = is_synthetic(where) if held else source == SIM
+    mark = "  SYNTHETIC data: made up, good for trying things out only" if synthetic else ""
     return f"lake {settings.shown(where)}{mark}"

@@ -89,8 +89,13 @@ def conf(name: str, kind: type[T]) -> T:
 
 
 def lake_conf() -> LakeConf:
-    """What does conf/lake.yaml say?"""
-    return conf("lake.yaml", LakeConf)
+    """What does conf/lake.yaml say, with DAYS of the environment over it? Raises Usage."""
+    said, days = conf("lake.yaml", LakeConf), variable("DAYS")
+    if days is None:
+        return said
+    if not re.fullmatch(r"[1-9][0-9]{0,5}", days, re.ASCII):
+        raise Usage(f"DAYS={days!r} in the environment is no number of days; set it to one such as 80, or unset it")
+    return msgspec.structs.replace(said, days=int(days))
 
 
 def variable(name: str) -> str | None:

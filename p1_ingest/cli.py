@@ -120,8 +120,8 @@ def ingest(
     log, tell = cli.say if debug else None, cli.say if verbose else (lambda text: None)
     if replay:
         return _replay(asked, raw, lake, out, symbol, tf, span, choice, tell, log, as_json)
-    name = roots.source_in_use(asked)
     legacy = settings.convert(settings.read_yaml(conf), LegacyConf, settings.shown(conf)) if conf else None
+    name = roots.source_in_use(asked or ("coinglass" if legacy else None))  # the 15m form is CoinGlass's
     where = cli.opened(lake, name) if not (out or legacy) else None
     targets = _legacy_targets(legacy) if legacy else _targets(where, out, symbol, tf, span)
     root = targets[0].shelf.root

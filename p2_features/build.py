@@ -113,8 +113,7 @@ def build(
 def _no_bars(bars: Shelf, span: Span, known: list[date]) -> str:
     if known:
         return f"{bars} holds {known[0]} … {known[-1]}, and no day of that range; choose another, or ingest it"
-    how = f"python -m p1_ingest ingest --symbol {bars.symbol} --tf {bars.tf}"
-    return f"{bars} has no committed day in {bars.root}; run `{how}`"
+    return f"{bars} has no committed day in {bars.root}; run `{days.command(bars)}`"
 
 
 def _inputs(

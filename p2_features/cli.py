@@ -45,6 +45,7 @@ def _targets(
     else:
         named = cli.symbols_of(symbol)[0], cli.timeframes_of(tf)[0]
         found = layout.selected(glob, BARS, named[1], named[0])
+        cli.announce(selection.shelf for selection in found)
         pairs = [(selection.shelf, selection.days) for selection in found]  # type: ignore[misc]
     if out is None:
         return [Target(bars.sibling(FEATURES), bars, days) for bars, days in pairs]
@@ -98,6 +99,7 @@ def build(
         python -m p2_features build --symbol BTCUSDT --without perp_share_60m
     """
     targets = _targets(glob, out, symbol, tf, lake)
+    cli.compiling()
     from p2_features import build as building
     from p2_features.choice import Asked
 

@@ -1,0 +1,1 @@
+"""How fast? Side by side with named peers, both sides in one run."""

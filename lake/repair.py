@@ -1,0 +1,73 @@
+"""A damaged day is set aside, whole as it lies, and the command that makes it anew is told."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from lake import days, disk, locks, recover, roots
+from lake.layout import MANIFEST, SUCCESS, Shelf
+from meta.errors import Tampered
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """One day that was damaged: where it lies now, what was wrong, and the command that makes it anew."""
+
+    shelf: Shelf
+    day: date
+    place: Path
+    fact: str
+    command: str
+
+    def __str__(self) -> str:
+        return f"{self.shelf} {self.day}: {self.fact}; set aside in {self.place}"
+
+
+def repair(root: Path) -> list[SetAside]:
+    """Set every damaged day of this lake aside, under .lake/aside; sound days are not touched.
+
+    Damaged: a marker whose manifest or part does not fit it, files without a marker, or strangers among them.
+    Raises Busy where a shelf is being written.
+    """
+    found = []
+    for shelf in roots.shelves(root):
+        wrong = list(_damaged(shelf))
+        if wrong:
+            with locks.job(shelf):
+                recover.shelf(shelf)
+                found += [_set_aside(shelf, day, fact) for day, fact in _damaged(shelf)]
+    return found
+
+
+def _damaged(shelf: Shelf) -> Iterator[tuple[date, str]]:
+    for day in shelf.days_on_disk():
+        folder = shelf.day_folder(day)
+        names = {path.name for path in folder.iterdir()} if folder.is_dir() and not folder.is_symlink() else {"a link"}
+        strangers = sorted(names - {shelf.part_name(day), MANIFEST, SUCCESS})
+        try:
+            read = days.read(shelf, day)
+        except Tampered as error:
+            yield day, str(error).split(";")[0].removeprefix(f"{shelf} {day}").lstrip(": ")
+            continue
+        if strangers:
+            yield day, f"holds {strangers[0]!r}, which is not one of a day's three files"
+        elif read is None and names:
+            yield day, f"holds files but no {SUCCESS}"
+
+
+def _set_aside(shelf: Shelf, day: date, fact: str) -> SetAside:
+    aside = shelf.root / ".lake" / "aside"
+    disk.make_folders(aside)
+    name = f"{locks.job_name(shelf)}~{day:%Y%m%d}"
+    place = next(
+        path for n in itertools.count(1) if not (path := aside / f"{name}~{n}").exists() and not path.is_symlink()
+    )
+    with locks.publishing(shelf.root):
+        disk.place(shelf.day_folder(day), place)
+        disk.sync_folder(shelf.day_folder(day).parent)
+        disk.sync_folder(aside)
+    return SetAside(shelf, day, place, fact, f"{days.command(shelf)} --start {day} --end {day}")
