@@ -11,12 +11,13 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
 
-from lake import disk, locks, roots
+from lake import disk, locks, roots, snapshots
 from lake.layout import Shelf
 from lake.settings import PROJECT, shown
-from meta.columns import BARS, Column
+from meta.columns import BARS, FOLD_INPUTS, FOLD_ROLES, FOLD_ROWS, TS, WEIGHTS, Column
 from meta.datasets import DATASETS
 from meta.errors import NotReady, Refused, Tampered, Usage
+from meta.timeframes import TIMEFRAMES
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -34,7 +35,7 @@ def path_for(root: Path) -> Path:
 def views(root: Path, custom: dict[str, str] | None = None, relative: bool = False) -> dict[str, str]:
     """Which views does this lake have (name -> SQL)?
 
-    One per dataset and timeframe, `bars_1w` over daily bars, `train_*`, `days`, and custom ones.
+    One per dataset and timeframe, `bars_1w` over daily bars, `train_*` and its `folds_*`, `days`, and custom ones.
 
     custom : view name -> glob over part files. relative : paths as seen from the project, where the lake lies in it.
     Raises Usage for a name or path SQL cannot take.
@@ -56,7 +57,7 @@ def views(root: Path, custom: dict[str, str] | None = None, relative: bool = Fal
     for name in list(found):
         tf_name = name.removeprefix("labels_")
         if name.startswith("labels_") and f"feat_{tf_name}" in found:
-            found[f"train_{tf_name}"] = _filled("train", tf=tf_name)
+            found |= _train(root, tf_name, f"weights_{tf_name}" in found, relative)
     for name, glob in (custom or {}).items():
         found[_identifier(name)] = (
             f"SELECT * FROM read_parquet({_quoted(glob)}, hive_partitioning = false, union_by_name = true)"
@@ -176,6 +177,29 @@ def _create(connection: DuckDBPyConnection, text: dict[str, str]) -> None:
 
 def _filled(name: str, **values: object) -> str:
     return Template((SQL / f"{name}.sql").read_text(encoding="utf-8")).substitute(values)
+
+
+def _train(root: Path, tf: str, weighed: bool, relative: bool) -> dict[str, str]:
+    """The training table, and the folds it joins: those of the snapshot conf names, where there is one."""
+    place = snapshots.folds(root, TIMEFRAMES[tf], snapshots.joined())
+    there = (place.folder / snapshots.META).is_file()
+
+    def read(name: str, columns: tuple[Column, ...]) -> str:
+        if not there:
+            return _nothing(columns)
+        return f"(FROM read_parquet({_quoted(_shown(place.folder / name, relative))}, hive_partitioning = false))"
+
+    found = {"folds_" + tf: f"FROM {read(snapshots.ROLES, FOLD_ROLES)}"} if there else {}
+    weights = f"weights_{tf}" if weighed else _nothing(WEIGHTS)
+    rows, inputs = read(snapshots.ROWS, FOLD_ROWS), read(snapshots.INPUTS, FOLD_INPUTS)
+    found["train_" + tf] = _filled("train", tf=tf, weights=weights, rows=rows, inputs=inputs, folds=place.symbol)
+    return found
+
+
+def _nothing(columns: tuple[Column, ...]) -> str:
+    """A table of these columns without a row."""
+    kinds = {"string": "VARCHAR", "int32": "INTEGER", "double": "DOUBLE", TS: "TIMESTAMPTZ"}
+    return f"(SELECT {', '.join(f'NULL::{kinds[one.type]} AS {one.name}' for one in columns)} WHERE false)"
 
 
 def _weekly(column: Column) -> str:

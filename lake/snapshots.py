@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lake import disk, locks
+from lake import disk, locks, settings
 from lake.layout import Shelf
 from lake.manifest import digest
 from lake.notes import encoded
@@ -17,6 +17,7 @@ from meta.errors import DurabilityUnknown, NotReady, Refused, Tampered, Usage
 from meta.timeframes import Timeframe
 
 META = "meta.json"  # says what the others are: their sha256, under `files`
+ROLES, ROWS, INPUTS = "folds.parquet", "rows.parquet", "inputs.parquet"  # of folds
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
 
@@ -25,6 +26,13 @@ def folds(root: Path, tf: Timeframe, name: str) -> Shelf:
     if not NAME.fullmatch(name):
         raise Usage(f"folds: {name!r} is no name for a snapshot; use letters, digits, - and _")
     return Shelf(root, root / FOLDS.folder / tf.name / name, FOLDS, tf, name)
+
+
+def joined() -> str:
+    """Which folds do the training tables join? Those conf/labels.yaml names."""
+    said = settings.read_yaml(settings.conf_path("labels.yaml")).get("folds")
+    name = said.get("name", "main") if isinstance(said, dict) else "main"
+    return str(name)
 
 
 def meta(place: Shelf) -> dict[str, Any]:

@@ -212,9 +212,9 @@ def _folded(rows: Rows, inputs: Sequence[Input], plan: Plan) -> tuple[dict[str, 
     by_row = _table(FOLD_ROWS, [names, pa.array(rows.ts), pa.array(block), pa.array(weight)])
     read = [pa.array([str(one[i]) for one in inputs]) for i in range(4)]
     files = {
-        "folds.parquet": parts.encoded(pa.concat_tables(told)),
-        "rows.parquet": parts.encoded(by_row),
-        "inputs.parquet": parts.encoded(_table(FOLD_INPUTS, read)),
+        snapshots.ROLES: parts.encoded(pa.concat_tables(told)),
+        snapshots.ROWS: parts.encoded(by_row),
+        snapshots.INPUTS: parts.encoded(_table(FOLD_INPUTS, read)),
     }
     said = {"rows": int(rows.ts.size), "first": utc(int(rows.ts.min())), "last": utc(int(rows.ts.max()))}
     return files, {**said, "effective_size": effective_size(weight), "splits": splits}
