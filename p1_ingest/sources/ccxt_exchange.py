@@ -177,7 +177,8 @@ class Exchange:
 
     def _https(self, url: str) -> dict[str, Host]:
         """The exchange's hosts by name, each to be found at `url` where that is given."""
-        found = {urlsplit(self._api.implode_hostname(text)) for text in _texts(self._api.urls["api"])}
+        named = [f"https://{name}" for name in _texts(self._api.urls.get("hostnames", {}))]
+        found = {urlsplit(self._api.implode_hostname(text)) for text in (*_texts(self._api.urls["api"]), *named)}
         return {one.netloc: Host(url or f"https://{one.netloc}") for one in found if one.scheme == "https"}
 
 
