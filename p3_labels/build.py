@@ -21,6 +21,7 @@ from meta.columns import PRICES
 from meta.errors import NotReady
 from meta.timeframes import TIMEFRAMES, day_of
 from p3_labels.barriers import OUTCOMES, REASONS, Bars, Labels, net_return, triple_barrier
+from p3_labels.events import Own
 from p3_labels.rules import Rules
 
 CHUNK = 400  # days labelled at once; memory stays flat
@@ -110,11 +111,12 @@ def build(work: Work, span: Span, wait: float = 0.0, tell: Callable[[str], None]
     built = Built(work.shelf.symbol, work.shelf.tf.name)
     with commit.writing(work.shelf, wait) as writer:
         minutes = days.committed(work.minutes) if work.minutes else {}
-        stale = [day for day in wanted if not _is_fresh(work, day, known[day], bars, minutes)]
+        own = work.rules.events.own(work.shelf.symbol, work.shelf.tf)
+        stale = [day for day in wanted if not _is_fresh(work, day, known[day], bars, minutes, own)]
         built.fresh = len(wanted) - len(stale)
         done = 0
         for chunk in runs(stale):
-            _label(writer, work, chunk, known, built)
+            _label(writer, work, chunk, own, built)
             built.committed += writer.publish()
             done += len(chunk)
             tell(f"{work.shelf}: {chunk[0]} … {chunk[-1]}: {done} of {len(stale)} days")
@@ -145,29 +147,44 @@ def _inputs(
     keys: str,
     bars: Mapping[date, Entry] | Mapping[date, Entry | None],
     minutes: Mapping[date, Entry] | Mapping[date, Entry | None],
+    events: str,
 ) -> str:
-    return fresh.labels_inputs(walked, keys, {"bars": bars, "bars 1m": minutes} if work.minutes else {"bars": bars})
+    read = {"bars": bars, "bars 1m": minutes} if work.minutes else {"bars": bars}
+    return fresh.labels_inputs(walked, keys, read, events)
 
 
-def _is_fresh(work: Work, day: date, keys: Entry, bars: Mapping[date, Entry], minutes: Mapping[date, Entry]) -> bool:
+def _is_fresh(
+    work: Work,
+    day: date,
+    keys: Entry,
+    bars: Mapping[date, Entry],
+    minutes: Mapping[date, Entry],
+    own: Own | None,
+) -> bool:
     """Is the committed day of these inputs and rules? Which days its paths walked stands in its own manifest."""
     known = days.entry(work.shelf, day)
     walked = fresh.walked(known.source) if known else None
     return walked is not None and fresh.is_fresh(
-        known, _inputs(work, walked, keys.keys, bars, minutes), work.rules.code()
+        known, _inputs(work, walked, keys.keys, bars, minutes, _digest(own, day)), work.rules.code()
     )
 
 
-def _label(writer: commit.Writer, work: Work, chunk: list[date], known: Mapping[date, Entry], built: Built) -> None:
+def _digest(own: Own | None, day: date) -> str:
+    return own.of(day).digest() if own else ""
+
+
+def _label(writer: commit.Writer, work: Work, chunk: list[date], own: Own | None, built: Built) -> None:
     """Read what the chunk's paths can reach, label, and stage the days that are resolved."""
     start, end = chunk[0] - timedelta(days=work.back), chunk[-1] + timedelta(days=work.ahead)
     grid = frames.grid(work.bars, start, end, PRICES)
     fine = frames.grid(work.minutes, start, end, PRICES) if work.minutes else None
     found = [days.need(work.features, day) for day in chunk]
-    events = [stamps(day.table(["ts"])).to_numpy() // work.bars.tf.ms - grid.first for day in found]
+    bars = _bars(grid)
+    events, side = _asked(work, own, found, bars, built)
     bounds = np.cumsum([0, *(len(one) for one in events)])
-    every = np.concatenate(events) if events else np.zeros(0, np.int64)
-    labels = triple_barrier(_bars(grid), every, work.rules.barriers, minutes=_bars(fine) if fine else None)
+    every = np.concatenate(events)
+    labels = triple_barrier(bars, every, work.rules.barriers, minutes=_bars(fine) if fine else None, side=side)
+    sides = None if side is None else side[np.searchsorted(every, labels.position)]
     for i, day in enumerate(chunk):
         status = labels.status[bounds[i] : bounds[i + 1]]
         counts = Counter({REASONS[code]: int(n) for code, n in enumerate(np.bincount(status)) if n})
@@ -176,13 +193,34 @@ def _label(writer: commit.Writer, work: Work, chunk: list[date], known: Mapping[
             continue
         rows = np.flatnonzero((labels.position >= grid.day(day).start) & (labels.position < grid.day(day).stop))
         walked = (day - timedelta(days=work.back), _last_walked(work, day, labels, rows, events[i], status, grid))
-        inputs = _inputs(work, walked, found[i].entry.keys, grid.entries, fine.entries if fine else {})
-        provenance = Provenance(_source(grid, walked), inputs, work.rules.code())
-        if not writer.stage(day, _table(work, labels, rows), provenance):
+        digest = _digest(own, day)
+        inputs = _inputs(work, walked, found[i].entry.keys, grid.entries, fine.entries if fine else {}, digest)
+        source = _source(grid, walked) + work.rules.events.cell(digest)
+        if not writer.stage(day, _table(work, labels, rows, sides), Provenance(source, inputs, work.rules.code())):
             built.unchanged += 1
         built.reasons += counts
         built.rows += len(rows)
         built.outcomes += Counter(OUTCOMES[code] for code in labels.outcome[rows].tolist())
+
+
+def _asked(
+    work: Work, own: Own | None, found: Sequence[days.Day], bars: Bars, built: Built
+) -> tuple[list[np.ndarray], np.ndarray | None]:
+    """Which positions of the bars are events, day by day, and on which side, where a file says? P2's rows at most."""
+    rows = [stamps(day.table(["ts"])).to_numpy() // bars.step_ms - bars.first for day in found]
+    if own is None:
+        ends = np.cumsum([len(one) for one in rows])[:-1]
+        picked = work.rules.events.picks(bars, np.concatenate(rows))
+        return [one[keep] for one, keep in zip(rows, np.split(picked, ends), strict=True)], None
+    events, sides = [], []
+    for day, at in zip(found, rows, strict=True):
+        mine = own.of(day.day)
+        position = mine.ts // bars.step_ms - bars.first
+        has = np.isin(position, at)
+        built.reasons["no features"] += int((~has).sum())
+        events.append(position[has])
+        sides.append(mine.side[has] if mine.side is not None else np.zeros(0, np.int8))
+    return events, np.concatenate(sides) if own.side is not None else None
 
 
 def _bars(grid: Grid) -> Bars:
@@ -208,13 +246,16 @@ def _source(grid: Grid, walked: tuple[date, date]) -> str:
     return f"{' + '.join(names)}{mark}: {fresh.walks(*walked)}, P2 keys"
 
 
-def _table(work: Work, labels: Labels, rows: np.ndarray) -> pa.Table:
+def _table(work: Work, labels: Labels, rows: np.ndarray, sides: np.ndarray | None) -> pa.Table:
     schema = schema_of(work.rules.columns)
     arrays = {
         "symbol": pa.array([work.shelf.symbol] * len(rows), pa.string()),
         "outcome": pa.array([OUTCOMES[code] for code in labels.outcome[rows]], pa.string()),
     }
+    side = 1 if sides is None else sides[rows]
+    if work.rules.events.sided:
+        arrays["side"] = pa.array(side)
     if work.rules.cost_bp:
-        arrays["ret_net"] = pa.array(net_return(labels.ret[rows], work.rules.cost_bp))
+        arrays["ret_net"] = pa.array(net_return(labels.ret[rows], work.rules.cost_bp, side))
     columns = [arrays[f.name] if f.name in arrays else pa.array(getattr(labels, f.name)[rows]) for f in schema]
     return pa.Table.from_arrays([column.cast(f.type) for column, f in zip(columns, schema, strict=True)], schema=schema)

@@ -76,7 +76,12 @@ def _targets(
 @click.option("--k-up", type=float, help="The upper barrier alone.")
 @click.option("--k-down", type=float, help="The lower barrier alone.")
 @click.option("--H", "horizon", type=int, help="Horizon in bars (36).")
-@click.option("--atr_window", type=int, help="Bars of Wilder's average true range (14).")
+@click.option("--atr_window", type=int, help="Bars the average true range is taken over (14).")
+@click.option("--atr", help="How true ranges are averaged: wilder (default), or sma.")
+@click.option("--unit", help="What the barriers are multiples of: atr (default), or realised volatility.")
+@click.option(
+    "--events", help="Which bars: every (default), cusum[:LOG RETURN], or a Parquet or CSV file of ts[, side]."
+)
 @click.option("--tie", help="Both barriers inside one bar: wait (default), stop, nearest, or resolve by 1m bars.")
 @click.option("--min-barrier-bp", type=float, help="Narrower barriers give no label (0).")
 @click.option("--cost-bp", type=float, help="Cost of a round trip; above 0 adds ret_net (0).")
@@ -96,6 +101,9 @@ def triple_barrier(
     k_down: float | None,
     horizon: int | None,
     atr_window: int | None,
+    atr: str | None,
+    unit: str | None,
+    events: str | None,
     tie: str | None,
     min_barrier_bp: float | None,
     cost_bp: float | None,
@@ -109,13 +117,14 @@ def triple_barrier(
     Examples:
         python -m p3_labels triple-barrier --symbol BTCUSDT
         python -m p3_labels triple-barrier --symbol BTCUSDT --k 1.2 --H 36 --atr_window 14 --tie stop
+        python -m p3_labels triple-barrier --symbol BTCUSDT --unit realised --events cusum:0.01
     """
     targets = _targets(features, bars, out, symbol, tf, lake)
     cli.compiling()
     from p3_labels import build as building
     from p3_labels.rules import rules
 
-    chosen = rules(k, k_up, k_down, horizon, atr_window, tie, min_barrier_bp, cost_bp)
+    chosen = rules(k, k_up, k_down, horizon, atr_window, tie, min_barrier_bp, cost_bp, atr, unit, events)
     failures, results = [], []
     for target in targets:
         work = building.Work(target.shelf, target.features, target.bars, chosen)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from lake.fresh import code_digest
 from lake.parts import schema_digest, schema_of
@@ -11,8 +11,13 @@ from meta.columns import LABELS, Column
 from meta.datasets import DATASETS
 from meta.errors import Usage
 from p3_labels.barriers import Barriers
+from p3_labels.events import Events, events
 
 RET_NET = Column("ret_net", "double", "log return", "ret after the round-trip cost, --cost-bp")
+
+SIDE = Column(
+    "side", "int8", "", "+1 long, -1 short, as --events says; label is then 1 where that side was right, else 0"
+)
 
 
 class FoldsConf(Conf, frozen=True, forbid_unknown_fields=True):
@@ -49,19 +54,20 @@ class LabelsConf(Conf, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Rules:
-    """The barriers, and the cost of a round trip in basis points (0: no column for it)."""
+    """The barriers, the cost of a round trip in basis points (0: no column for it), and which bars are asked about."""
 
     barriers: Barriers
     cost_bp: float
+    events: Events = field(default_factory=Events)
 
     @property
     def columns(self) -> tuple[Column, ...]:
         """Which columns do the days have?"""
-        return (*LABELS, RET_NET) if self.cost_bp else LABELS
+        return (*LABELS, *((SIDE,) if self.events.sided else ()), *((RET_NET,) if self.cost_bp else ()))
 
     def code(self) -> str:
         """Which digest stands for the rules?"""
-        settings = {**asdict(self.barriers), "cost_bp": self.cost_bp}
+        settings = {**asdict(self.barriers), "cost_bp": self.cost_bp, **self.events.rules()}
         return code_digest(DATASETS["labels"], schema_digest(schema_of(self.columns)), settings)
 
 
@@ -74,8 +80,11 @@ def rules(
     tie: str | None = None,
     min_barrier_bp: float | None = None,
     cost_bp: float | None = None,
+    atr: str | None = None,
+    unit: str | None = None,
+    events_of: str | None = None,
 ) -> Rules:
-    """Which rules do these flags mean; None takes conf's. Raises Usage where they make no barrier."""
+    """Which rules do these flags mean; None takes conf's. Raises Usage where they make no barrier, or no event."""
     said = conf("labels.yaml", LabelsConf)
     both = k if k is not None else said.k
     up = next(value for value in (k_up, k, said.k_up, both) if value is not None)
@@ -90,5 +99,7 @@ def rules(
         atr_window=said.atr_window if atr_window is None else atr_window,
         tie=tie or said.tie,
         min_barrier_bp=said.min_barrier_bp if min_barrier_bp is None else min_barrier_bp,
+        unit=unit or said.unit,
+        method=atr or said.atr,
     )
-    return Rules(barriers.check(), cost)
+    return Rules(barriers.check(), cost, events(events_of or said.events))

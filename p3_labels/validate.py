@@ -36,6 +36,7 @@ UNIQUE = Check("mean_uniqueness", "how much of a label's span is its own, the me
 WIDTH = Check("median_barrier_bp", "distance to the nearer barrier, the median", form="bp")
 THIN = Check("narrow_share", f"labels whose nearer barrier is closer than {NARROW_BP} bp", form="ratio")
 CLASSES = {"up": 1, "neither": 0, "down": -1}
+META = {"right": 1, "wrong": 0}  # labels of events that came with a side
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,8 @@ def judged(subject: Subject) -> Report:
     report = Report(subject.labels.symbol, title + ", ".join(sources), facts | {"not_labelled": dict(reasons)})
     report.findings = [*_days(subject, read), *checks.keys(read.found, subject.labels), _nan(read.table)]
     tables = {"labels": read.table, "features": read.keys}
-    report.findings += checks.asked("labels", tables, tf_ms=subject.labels.tf.ms, horizon=read.horizon)
+    sided = int("side" in read.table.column_names)
+    report.findings += checks.asked("labels", tables, tf_ms=subject.labels.tf.ms, horizon=read.horizon, sided=sided)
     report.findings += [unlabelled, *_balance(read), *_told(read)]
     return report
 
@@ -159,6 +161,8 @@ def _unlabelled(read: Read) -> tuple[Finding, Mapping[str, int]]:
     labelled_days = np.repeat([day in labelled for day in read.grid.entries], per_day)
     inside = (position >= 0) & (position < len(read.grid))
     rows = np.flatnonzero(inside)[labelled_days[position[inside]]]
+    if any(", events " in day.entry.source for day in read.found):
+        return UNLABELLED.found(None, "only sampled events are labelled, by choice"), {}
     lacking = rows[~np.isin(keys[rows], stamps(read.table).to_numpy())]
     reasons = {"rules unknown": len(lacking)} if len(lacking) else {}
     if read.rules and len(lacking) and read.rules.barriers.tie != "resolve":
@@ -175,7 +179,7 @@ def _balance(read: Read) -> list[Finding]:
     outcomes = Counter(read.table.column("outcome").to_pylist())
     told = [_share(f"outcome.{name}", f"paths that ended {name}", outcomes[name], n) for name in OUTCOMES]
     label = read.column("label")
-    for name, value in CLASSES.items():
+    for name, value in (META if "side" in read.table.column_names else CLASSES).items():
         many = int((label == value).sum())
         told.append(_share(f"class.{name}", f"labels {value}", many, n, ">= 0.02"))
     ties, timeouts = outcomes["tie"], outcomes["timeout"]
