@@ -50,11 +50,12 @@ class Choice:
         return {"force": self.force, "accept_checksum": self.accept_checksum}
 
 
-def code() -> str:
-    """Which digest stands for P1's rules today?"""
+def code(source: Source, symbol: str, tf: Timeframe) -> str:
+    """Which digest stands for P1's rules today: ours, and the source's settings that reach this symbol's values?"""
     from meta.datasets import DATASETS
 
-    return fresh.code_digest(DATASETS["bars"], schema_digest(SCHEMA), CODE_SETTINGS)
+    settings = {**CODE_SETTINGS, "source": source.rules(symbol, tf)}
+    return fresh.code_digest(DATASETS["bars"], schema_digest(SCHEMA), settings)
 
 
 def last_settled(source: Source, now: int) -> date:
@@ -82,14 +83,13 @@ def within_plan(source: Source, sender: Sender, tf: Timeframe, wanted: list[date
     return kept, f"{gate.line}: {cut}"
 
 
-def to_ask(known: dict[date, Entry], wanted: list[date], choice: Choice) -> list[date]:
-    """Which days are asked for? Those absent, of other rules than today's, or among the last `refresh_tail`."""
+def to_ask(known: dict[date, Entry], wanted: list[date], choice: Choice, today: str) -> list[date]:
+    """Which days are asked for? Those absent, of other rules than today's `code`, or among the last `refresh_tail`."""
     if choice.exactly is not None:
         return list(choice.exactly)
     if not choice.skip_present:
         return wanted
     tail = set(wanted[-choice.refresh_tail :]) if choice.refresh_tail else set()
-    today = code()
     return [day for day in wanted if day in tail or day not in known or known[day].code != today]
 
 
@@ -118,11 +118,12 @@ def ingest(
     with commit.writing(shelf, choice.wait) as writer, ThreadPoolExecutor(choice.workers) as pool:
         known = days.committed(shelf)
         _same_source(shelf, source, known, choice)
-        asked = to_ask(known, wanted, choice)
+        today = code(source, shelf.symbol, shelf.tf)
+        asked = to_ask(known, wanted, choice, today)
         summary.asked, summary.present = len(wanted), len(wanted) - len(asked)
         fetcher = Fetcher(source, sender, pool, now, choice.accept_checksum)
         run = _Run(source, series, shelf, fetcher, writer, choice, summary, {day for day in known if known[day].rows})
-        run.never = _never_served(known)
+        run.never, run.code = _never_served(known), today
         run.record = record
         recording = record.run(shelf, _asked(source, series, choice, now(), wanted, asked)) if record else None
         with recording or contextlib.nullcontext():
@@ -204,6 +205,7 @@ class _Run:
     never: set[str] = field(default_factory=set)
     served: set[str] = field(default_factory=set)
     record: Record | None = None
+    code: str = ""
 
     def take(self, chunk: list[date], fetched: Fetched) -> None:
         """Commit the days of this chunk that were fully answered; note why the others were not."""
@@ -254,7 +256,7 @@ class _Run:
         if day in self.choice.leave:
             self.summary.present += 1
             return
-        provenance = Provenance(built.source, fresh.NO_INPUTS, code())
+        provenance = Provenance(built.source, fresh.NO_INPUTS, self.code)
         try:
             staged = self.writer.stage(day, built.table, provenance, guard=True, allow_shrink=self.choice.force)
         except Refused as error:

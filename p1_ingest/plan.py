@@ -11,7 +11,7 @@ from lake.layout import Shelf
 from meta.timeframes import DAY
 from p1_ingest import venues
 from p1_ingest.http import Sender
-from p1_ingest.ingest import Choice, chunks, to_ask, wanted_days, within_plan
+from p1_ingest.ingest import Choice, chunks, code, to_ask, wanted_days, within_plan
 from p1_ingest.sources.base import Request, Source
 
 BYTES_A_BAR = {"json": 110, "zip": 45, "text": 45}  # as measured: rows of JSON, and of compressed CSV
@@ -47,7 +47,7 @@ def planned(source: Source, sender: Sender, shelf: Shelf, span: Span, choice: Ch
     now = venues.now_ms()
     wanted = wanted_days(source, span, now, settings.lake_conf().days)
     wanted, limits = within_plan(source, sender, shelf.tf, wanted, now)
-    asked = to_ask(days.committed(shelf), wanted, choice)
+    asked = to_ask(days.committed(shelf), wanted, choice, code(source, shelf.symbol, shelf.tf))
     requests = [
         request
         for chunk in chunks(asked)

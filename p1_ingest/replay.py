@@ -14,7 +14,7 @@ from lake.manifest import digest
 from meta.errors import BadPayload, NotReady, Refused, Tampered
 from meta.timeframes import days_between
 from p1_ingest.ingest import Choice, code
-from p1_ingest.sources.base import Reply, Request
+from p1_ingest.sources.base import Reply, Request, Source
 
 Key = tuple[str, str, tuple[tuple[str, str], ...]]  # host, path, params
 
@@ -107,9 +107,9 @@ def of_shelf(runs: Sequence[raw.Run], shelf: Shelf) -> list[raw.Run]:
     return [run for run in runs if (run.symbol, run.tf) == (shelf.symbol, shelf.tf.name)]
 
 
-def untouched(shelf: Shelf) -> frozenset[date]:
+def untouched(shelf: Shelf, source: Source) -> frozenset[date]:
     """Which committed days need no rebuilding: those of today's rules?"""
-    today = code()
+    today = code(source, shelf.symbol, shelf.tf)
     return frozenset(day for day, known in days.committed(shelf).items() if known.code == today)
 
 

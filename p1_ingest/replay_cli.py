@@ -94,7 +94,7 @@ class _Work:
 
     def runs(self, shelf: Shelf, choice: Choice) -> Iterator[Summary]:
         """Every recorded run, each at its own instant and with its own choices."""
-        leave = replaying.untouched(shelf) if choice.skip_present and not choice.force else frozenset()
+        leave = replaying.untouched(shelf, self._venue) if choice.skip_present and not choice.force else frozenset()
         for run in replaying.of_shelf(self._replay.runs, shelf):
             self._replay.turn(run)
             self._moment.ms = replaying.milliseconds(run.time)

@@ -128,6 +128,10 @@ class Source(Protocol):
     def left_out(self, symbol: str, tf: Timeframe) -> dict[str, str]:
         """Which bar columns does it not offer for this symbol, and why (column -> reason)?"""
 
+    def rules(self, symbol: str, tf: Timeframe) -> str:
+        """Which settings of this source reach the symbol's values (scopes, fields, scales)? Any text tells them."""
+        return ""
+
     def gate(self, tf: Timeframe, now: int, fetch: Callable[[Request], bytes]) -> Gate:
         """What does the plan allow? Raises VenueRefused where this timeframe is not served at all."""
 

@@ -104,6 +104,10 @@ class Binance(Source):
             reasons |= dict.fromkeys(("spot_taker_buy", "spot_taker_sell"), f"{symbol} has no spot pair on Binance")
         return reasons
 
+    def rules(self, symbol: str, tf: Timeframe) -> str:
+        """Which spot pair makes this symbol's spot flows?"""
+        return self._spot_pair(symbol)
+
     def gate(self, tf: Timeframe, now: int, fetch: Callable[[Request], bytes]) -> Gate:
         """What does the plan allow? Everything: the archive is keyless and keeps each symbol's whole history."""
         return Gate()

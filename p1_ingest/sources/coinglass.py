@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from lake.settings import variable
@@ -60,6 +61,11 @@ class CoinGlass(Source):
             for column in BARS
             if column.kind != "key" and column.name not in offered
         }
+
+    def rules(self, symbol: str, tf: Timeframe) -> str:
+        """Which paths, parameters, fields and market names make this symbol's values?"""
+        said = {"series": self._conf.series, "market": self._conf.market(symbol)}
+        return msgspec.json.encode(said, order="sorted").decode()
 
     def gate(self, tf: Timeframe, now: int, fetch: Callable[[Request], bytes]) -> Gate:
         """What does the plan allow? Raises VenueRefused where it has expired or does not serve this timeframe."""
