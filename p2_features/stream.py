@@ -12,19 +12,17 @@ from meta.errors import Refused
 from meta.timeframes import utc
 from p2_features.feature import Feature
 from p2_features.kernels.live_bar import next_bars
-from p2_features.plan import State, plan_for
+from p2_features.plan import Memory, plan_for
 
 Floats = NDArray[np.float64]
 
 
 class _Symbol:
-    """One symbol's state, and the absolute grid position of its last bar."""
+    """What is remembered of one symbol, and the absolute grid position of its last bar."""
 
-    def __init__(self, state: State, width: int) -> None:
-        self.state = state
+    def __init__(self, memory: Memory) -> None:
+        self.memory = memory
         self.position: int | None = None
-        self.out = np.full((1, width), np.nan)
-        self.written = np.zeros(1, np.bool_)
 
 
 class Engine:
@@ -39,7 +37,7 @@ class Engine:
         self.features = tuple(features)
         self.tf = self.features[0].tf
         self._plan = plan_for(self.features, warmup, window)
-        self.columns, self.reach = self._plan.columns, self._plan.reach
+        self.columns, self.reach, self._table = self._plan.columns, self._plan.reach, self._plan.table
         self._symbols: dict[str, _Symbol] = {}
 
     def seed(self, symbol: str, bars: Mapping[str, Floats], first: int) -> None:
@@ -70,22 +68,22 @@ class Engine:
     def last(self, symbol: str) -> dict[str, float | bool] | None:
         """What are the features of a symbol's last bar? None where the batch build writes no row."""
         known = self._symbols[symbol]
-        if not known.written[0]:
+        if not known.memory.written:
             return None
-        pairs = zip(self.features, known.out[0].tolist(), strict=True)
+        pairs = zip(self.features, known.memory.out.tolist(), strict=True)
         return {feature.name: value == 1.0 if feature.type == "bool" else value for feature, value in pairs}
 
     def why(self, symbol: str) -> str | None:
         """Why does the batch build write no row for a symbol's last bar? In compute.rows' words; None where it does."""
         known = self._symbols[symbol]
-        if known.written[0] or known.position is None:
+        if known.memory.written or known.position is None:
             return None
-        bar = dict(zip(self.columns, known.state.history[known.position % (self.reach + 1)], strict=True))
+        bar = dict(zip(self.columns, known.memory.ring[known.position % (self.reach + 1)], strict=True))
         if math.isnan(bar["close"]):
             return "gap"
-        if not self._plan.is_warm(known.state, known.position):
+        if not self._plan.is_warm(known.memory, known.position):
             return "warm-up"
-        lacking = next(f for f, value in zip(self.features, known.out[0], strict=True) if math.isnan(value))
+        lacking = next(f for f, value in zip(self.features, known.memory.out, strict=True) if math.isnan(value))
         return f"missing {next((name for name in lacking.required if math.isnan(bar[name])), lacking.name)}"
 
     def push(self, symbol: str, position: int, row: Floats) -> tuple[bool, Floats]:
@@ -103,9 +101,9 @@ class Engine:
         if position - known.position > 1:
             self._skip(known, position)
         known.position = position
-        state, plan, out, written = known.state, self._plan, known.out, known.written
-        next_bars(position, row, plan.whole, plan.constants, state.floats, state.whole, state.history, out, written)
-        return bool(written[0]), out[0]
+        memory = known.memory
+        next_bars(position, row, self._table, memory.whole)
+        return memory.written, memory.out
 
     def correct(self, symbol: str, ts: int, bar: Mapping[str, float | None]) -> None:
         """Put a late or restated bar in its place, so that all bars to come are computed as if it had come in time.
@@ -129,7 +127,7 @@ class Engine:
             raise Refused(f"{symbol} has seen no bar yet; seed it")
         first = known.position - self.reach
         order = np.arange(first, known.position + 1) % (self.reach + 1)
-        return known.state.history[order], first
+        return known.memory.ring[order], first
 
     def position(self, symbol: str) -> int | None:
         """At which absolute grid position is a symbol's last bar? None where it has none."""
@@ -137,7 +135,7 @@ class Engine:
         return known.position if known else None
 
     def _new(self) -> _Symbol:
-        return _Symbol(self._plan.state(), len(self.features))
+        return _Symbol(self._plan.memory())
 
     def _replay(self, symbol: str, rows: Floats, first: int) -> None:
         known = self._new()
@@ -148,16 +146,13 @@ class Engine:
         """Let absent bars pass, no more than the features can see."""
         absent = min(position - 1 - (known.position or 0), self.reach + 1)
         if absent == self.reach + 1:
-            known.state = self._plan.state()
+            known.memory = self._plan.memory()
         self._run(known, np.full((absent, len(self.columns)), np.nan), position - absent)
 
     def _run(self, known: _Symbol, rows: Floats, first: int) -> None:
-        state, plan = known.state, self._plan
-        out, written = np.empty((len(rows), len(self.features))), np.empty(len(rows), np.bool_)
-        next_bars(first, rows, plan.whole, plan.constants, state.floats, state.whole, state.history, out, written)
+        next_bars(first, rows, self._table, known.memory.whole)
         if len(rows):
             known.position = first + len(rows) - 1
-            known.out[0], known.written[0] = out[-1], written[-1]
 
     def _at(self, ts: int) -> int:
         if ts % self.tf.ms:

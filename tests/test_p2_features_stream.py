@@ -187,3 +187,34 @@ def test_a_bar_twice_or_off_the_grid_is_refused_by_name() -> None:
         live.step("X", FIRST * TF.ms + 1, {"close": 1.0})
     with pytest.raises(Refused, match="Y has seen no bar yet"):
         live.bars("Y")
+
+
+OPERATIONS = {
+    "signs": "-abs(premium) + abs(-volume)",
+    "roots": "sqrt(volume) * sin(premium * 1e5) - cos(volume)",
+    "remainders": "volume % (premium * 1e6) + (0 - volume) % 7",
+    "divisions": "premium / (liq_long - liq_short) + ln(premium)",
+    "choices": "either(ln(premium), either(liq_long / liq_long, square(volume)))",
+    "clocks": "hour_of_week * 60 - minute % 60 + past(minute, 3) % 7",
+    "pasts": "past(volume, 1) - past(past(volume, 2), 1h) * pi",
+    "overflows": "square(square(square(square(volume * 1e14)))) + volume",
+    "flags": "imputed(oi_now)",
+    "carries": "carried(either(funding_now * 8 / funding_interval_hours, funding_now))",
+}
+
+
+def test_every_operation_of_the_language_has_the_same_bits_live(tmp_path: Path) -> None:
+    entry = {"unit": "x", "meaning": "x", "source": "x"}
+    mine = {name: {**entry, "of": of} for name, of in OPERATIONS.items()}
+    mine["sums"] = {**entry, "sums": {"a": "volume", "b": "premium / liq_long"}, "over": "3h", "of": "a / past(b, 2)"}
+    said = {"sets": {"mine": mine}, "imputed": ["oi_now", "funding_now"], "settings": {"window_days": 1}}
+    path = tmp_path / "features.yaml"
+    path.write_text(yaml.safe_dump(said), encoding="utf-8")
+    features = catalogue.load(path).features(TIMEFRAMES["1h"], "mine")
+    b = bars(600)
+    b["liq_long"][50:60], b["volume"][70], b["premium"][71] = np.inf, -np.inf, -0.0
+    values, _ = pushed(engine(features, 24), "X", b, 0, 600)
+    want, _ = batch(features, b, 24)
+    for j, feature in enumerate(features):
+        assert same(values[:, j], want[:, j]), feature.name
+        assert np.isfinite(want[:, j]).any(), feature.name

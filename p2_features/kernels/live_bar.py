@@ -1,143 +1,104 @@
-"""Every feature of one new bar, in one call, by a plan of whole numbers and a state of floats."""
+"""Every feature of one new bar, in one call: a plan that symbols share, and one array of all that each remembers."""
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import numpy as np
 
 from p2_features.kernels.compiled import kernel
+from p2_features.kernels.live_expression import expression_now
 from p2_features.kernels.live_past import next_percentile, next_sums, next_zscore
-from p2_features.kernels.past_expression import BLOCK, past_expression
 
-# A plan is one array, so that a call hands over few things. Its head, behind which its tables follow in this order:
-BARS, ROWS, SLOTS, TF_MS, DEPTH, STEPS, SERIES, SUMS, PROGRAMS, FEATURES, CLOSE, OLDEST, NEWEST, HEAD = range(14)
-# steps: opcode, column, lag. series: where its code starts and stops, its row of the matrix. sums: the first series and
-# how many, bars, least, where their floats and whole numbers start. programs: where the code starts and stops.
-# features: program, what is asked of its past, window, least for quantiles, least, where floats and whole numbers
-# start, how many floats.
-STEP_WIDE, SERIES_WIDE, SUM_WIDE, PROGRAM_WIDE, FEATURE_WIDE = 3, 3, 6, 2, 8
+# The plan's head: how many bar columns there are; the ring of bars and sums in memory, its rows' width and number; the
+# length of a bar; where the stack and the programs' values stand in memory; then for each table where it starts in the
+# plan and stops; the bars between which one has to be present before a row is written.
+BARS, RING, WIDE, SIZE, TF_MS, STACK, VALUES = 0, 1, 2, 3, 4, 5, 6
+SUMS, PROGRAMS, FEATURES, END, OLDEST, NEWEST, CLOSE, HEAD = 7, 8, 9, 10, 11, 12, 13, 14
+# Tables. sums: how many series, bars, least, memory, the first's column of the ring, then where each series' steps
+# start and stop. programs: where the steps start and stop. features: program, what is asked of its past, window, least
+# for quantiles, least, memory, room of a tail, and the two quantiles (their bits).
+SUM_WIDE, PROGRAM_WIDE, FEATURE_WIDE = 5, 2, 9
 PLAIN, ZSCORE, PERCENTILE = 0, 1, 2
-# The state's own whole numbers: the newest bar that is old enough to end a warm-up.
-WARM, OWN = 0, 1
-
-
-class Desk(NamedTuple):
-    """Views of plan and state: tables, and the matrix of the last values (rows, 2 x slots) and the machine's stack."""
-
-    steps: np.ndarray
-    numbers: np.ndarray
-    series: np.ndarray
-    sums: np.ndarray
-    programs: np.ndarray
-    features: np.ndarray
-    bounds: np.ndarray
-    matrix: np.ndarray
-    stack: np.ndarray
+# Memory begins with the newest bar that is old enough to end a warm-up, whether a row is written, and the features.
+WARM, WRITTEN, OUT = 0, 1, 2
 
 
 @kernel
-def table(plan: np.ndarray, at: int, rows: int, wide: int) -> np.ndarray:
-    """The plan's table of that many rows."""
-    return plan[at : at + rows * wide].reshape((rows, wide))
-
-
-@kernel
-def desk_of(plan: np.ndarray, constants: np.ndarray, floats: np.ndarray) -> Desk:
-    """Where does the plan keep what, and where the state?"""
-    series_at = HEAD + plan[STEPS] * STEP_WIDE
-    sums_at = series_at + plan[SERIES] * SERIES_WIDE
-    programs_at = sums_at + plan[SUMS] * SUM_WIDE
-    features_at = programs_at + plan[PROGRAMS] * PROGRAM_WIDE
-    cells = plan[ROWS] * 2 * plan[SLOTS]
-    return Desk(
-        table(plan, HEAD, plan[STEPS], STEP_WIDE),
-        constants[: plan[STEPS]],
-        table(plan, series_at, plan[SERIES], SERIES_WIDE),
-        table(plan, sums_at, plan[SUMS], SUM_WIDE),
-        table(plan, programs_at, plan[PROGRAMS], PROGRAM_WIDE),
-        table(plan, features_at, plan[FEATURES], FEATURE_WIDE),
-        constants[plan[STEPS] :].reshape((plan[FEATURES], 2)),
-        floats[:cells].reshape((plan[ROWS], 2 * plan[SLOTS])),
-        floats[cells : cells + (plan[DEPTH] + 3) * BLOCK].reshape((plan[DEPTH] + 3, BLOCK)),
-    )
-
-
-@kernel
-def evaluate(desk: Desk, start: int, stop: int, t: int, at: int, tf_ms: int, out: np.ndarray) -> None:
-    """Write to out[0] what the program at start … stop-1 of the steps is at position t, column `at` of the matrix."""
-    past_expression(
-        desk.steps[start:stop], desk.numbers[start:stop], desk.matrix, t - at, tf_ms, at, at + 1, desk.stack, out
+def program_now(
+    plan: np.ndarray, numbers: np.ndarray, entry: int, t: int, here: int, memory: np.ndarray
+) -> float:  # fmt: skip
+    """What does the program whose steps' start and stop stand at plan[entry] say at absolute position t?"""
+    return expression_now(
+        plan, numbers, plan[entry], plan[entry + 1], t, here, plan[TF_MS], memory, plan[STACK], plan[RING], plan[WIDE],
+        plan[SIZE],
     )  # fmt: skip
 
 
 @kernel
-def sum_up(desk: Desk, g: int, t: int, at: int, plan: np.ndarray, floats: np.ndarray, whole: np.ndarray) -> None:
-    """Bring sum g to absolute position t, and keep its series in the matrix."""
-    first, k, bars, least = desk.sums[g, 0], desk.sums[g, 1], desk.sums[g, 2], desk.sums[g, 3]
-    x, totals = desk.stack[plan[DEPTH], :k], desk.stack[plan[DEPTH] + 1, :k]
+def sum_now(
+    plan: np.ndarray, numbers: np.ndarray, entry: int, t: int, here: int, memory: np.ndarray, whole: np.ndarray
+) -> int:  # fmt: skip
+    """Bring a sum to absolute position t, and put its series into the ring; returns where the next one's entry is."""
+    k, scratch, series = plan[entry], plan[VALUES], entry + SUM_WIDE
     for j in range(k):
-        evaluate(desk, desk.series[first + j, 0], desk.series[first + j, 1], t, at, plan[TF_MS], x[j : j + 1])
-    mine = floats[desk.sums[g, 4] : desk.sums[g, 4] + k * (2 * bars + 2)]
-    next_sums(x, t, bars, least, mine, whole[desk.sums[g, 5] : desk.sums[g, 5] + bars + 2], totals)
+        memory[scratch + j] = program_now(plan, numbers, series + j * PROGRAM_WIDE, t, here, memory)
+    next_sums(t, plan[entry + 3], k, plan[entry + 1], plan[entry + 2], scratch, memory, whole)
+    row = plan[RING] + here * plan[WIDE] + plan[entry + 4]
     for j in range(k):
-        desk.matrix[desk.series[first + j, 2], at] = totals[j]
-        desk.matrix[desk.series[first + j, 2], at - plan[SLOTS]] = totals[j]
+        memory[row + j] = memory[scratch + j]
+    return series + k * PROGRAM_WIDE
 
 
 @kernel
-def feature_now(desk: Desk, f: int, t: int, floats: np.ndarray, whole: np.ndarray, x: float) -> float:
-    """What is feature f at absolute position t, where its program says x?"""
-    entry = desk.features[f]
-    if entry[1] == PLAIN:
-        return x
-    window, mine, counts = entry[2], floats[entry[5] : entry[5] + entry[7]], whole[entry[6] :]
-    if entry[1] == ZSCORE:
-        return next_zscore(x, t, window, desk.bounds[f, 0], desk.bounds[f, 1], entry[3], entry[4], mine, counts)
-    return next_percentile(x, t, window, entry[4], mine, counts)
+def feature_now(
+    plan: np.ndarray, numbers: np.ndarray, entry: int, t: int, memory: np.ndarray, whole: np.ndarray
+) -> float:  # fmt: skip
+    """What is the feature of this entry at absolute position t?"""
+    x, window, at = memory[plan[VALUES] + plan[entry]], plan[entry + 2], plan[entry + 5]
+    if plan[entry + 1] == ZSCORE:
+        return next_zscore(
+            x, t, at, window, plan[entry + 6], numbers[entry + 7], numbers[entry + 8], plan[entry + 3], plan[entry + 4],
+            memory, whole,
+        )  # fmt: skip
+    return x if plan[entry + 1] == PLAIN else next_percentile(x, t, at, window, plan[entry + 4], memory, whole)
 
 
 @kernel
-def is_warm(t: int, plan: np.ndarray, history: np.ndarray, whole: np.ndarray) -> bool:
-    """Is some bar present in t - OLDEST … t - NEWEST? history: (n, BARS), a ring of the last bars, t included."""
-    candidate = history[(t - plan[NEWEST]) % history.shape[0], plan[CLOSE]]
+def is_warm(plan: np.ndarray, t: int, memory: np.ndarray, whole: np.ndarray) -> bool:
+    """Is some bar present in t - OLDEST … t - NEWEST?"""
+    old = t - plan[NEWEST]
+    candidate = memory[plan[RING] + old % plan[SIZE] * plan[WIDE] + plan[CLOSE]]
     if candidate == candidate:
-        whole[WARM] = t - plan[NEWEST]
+        whole[WARM] = old
     return whole[WARM] >= t - plan[OLDEST]
 
 
 @kernel
-def next_bar(
-    desk: Desk, t: int, bar: np.ndarray, plan: np.ndarray, floats: np.ndarray, whole: np.ndarray, history: np.ndarray,
-    out: np.ndarray,
-) -> bool:  # fmt: skip
-    """What is every feature of the bar at absolute position t, the one after the last? Is a row written for it?"""
-    slots, x = plan[SLOTS], desk.stack[plan[DEPTH] + 2]
-    at = t % slots + slots
-    for row in range(plan[BARS]):  # in both halves, so that the last values of a row always lie side by side
-        desk.matrix[row, at] = desk.matrix[row, at - slots] = history[t % history.shape[0], row] = bar[row]
-    for g in range(plan[SUMS]):
-        sum_up(desk, g, t, at, plan, floats, whole)
-    for i in range(plan[PROGRAMS]):
-        evaluate(desk, desk.programs[i, 0], desk.programs[i, 1], t, at, plan[TF_MS], x[i : i + 1])
-    complete = bar[plan[CLOSE]] == bar[plan[CLOSE]]
-    for f in range(plan[FEATURES]):
-        out[f] = feature_now(desk, f, t, floats, whole, x[desk.features[f, 0]])
-        complete = complete and out[f] == out[f]
-    return is_warm(t, plan, history, whole) and complete
-
-
-@kernel
-def next_bars(
-    t: int, bars: np.ndarray, plan: np.ndarray, constants: np.ndarray, floats: np.ndarray, whole: np.ndarray,
-    history: np.ndarray, out: np.ndarray, written: np.ndarray,
-) -> None:  # fmt: skip
+def next_bars(t: int, bars: np.ndarray, plan: np.ndarray, memory: np.ndarray) -> None:
     """What is every feature of the bars from absolute position t on, which follow the last one?
 
-    bars: (n, BARS) float64 in the plan's order, NaN is missing, all of a row where the bar is absent. Writes out (n,
-    FEATURES) float64, NaN where missing, a flag 0 or 1; and written (n,) bool: bar and features are present and
-    the warm-up is over. The only way in, for one bar as for many: a second one would be compiled all over again.
+    bars: (n, BARS) float64 in the plan's order, NaN is missing, all of a row where the bar is absent. Leaves the last
+    bar's in memory[OUT:], NaN where missing, a flag 0 or 1; and in memory[WRITTEN] 1 where bar and features are present
+    and the warm-up is over. The only way in, for one bar as for many: a second one would be compiled all over again.
     """
-    desk = desk_of(plan, constants, floats)
+    numbers, whole = plan.view(np.float64), memory.view(np.int64)
     for i in range(bars.shape[0]):
-        written[i] = next_bar(desk, t + i, bars[i], plan, floats, whole, history, out[i])
+        here = t % plan[SIZE]
+        row = plan[RING] + here * plan[WIDE]
+        for column in range(bars.shape[1]):
+            memory[row + column] = bars[i, column]
+        entry = plan[SUMS]
+        while entry < plan[PROGRAMS]:
+            entry = sum_now(plan, numbers, entry, t, here, memory, whole)
+        value = plan[VALUES]
+        for entry in range(plan[PROGRAMS], plan[FEATURES], PROGRAM_WIDE):
+            memory[value] = program_now(plan, numbers, entry, t, here, memory)
+            value += 1
+        complete, out = memory[row + plan[CLOSE]] == memory[row + plan[CLOSE]], OUT
+        for entry in range(plan[FEATURES], plan[END], FEATURE_WIDE):
+            x = feature_now(plan, numbers, entry, t, memory, whole)
+            complete = complete and x == x
+            memory[out] = x
+            out += 1
+        warm = is_warm(plan, t, memory, whole)
+        memory[WRITTEN] = 1.0 if warm and complete else 0.0
+        t += 1

@@ -1,4 +1,8 @@
-"""What a z-score, a percentile and a sum become with one more bar: the batch kernels' bits, from state."""
+"""What a z-score, a percentile and a sum become with one more bar: the batch kernels' bits, from memory.
+
+Everything a symbol remembers is one array, so that a call hands over few things and a bar touches few cache lines.
+`memory` is that array as floats, `whole` the same as whole numbers; `at` is where the memory of one feature begins.
+"""
 
 from __future__ import annotations
 
@@ -9,157 +13,201 @@ import numpy as np
 from p2_features.kernels.compiled import kernel
 from p2_features.kernels.live_tails import added, high_quantile, low_quantile, refilled, removed
 from p2_features.kernels.past_expression import present
-from p2_features.kernels.past_mean_std import joined, suffix_parts
+from p2_features.kernels.past_mean_std import joined
 from p2_features.kernels.past_percentile import percentile_from
 from p2_features.kernels.past_quantiles import clipped, quantile_place
-from p2_features.kernels.past_sum import suffix_sums, sum_from
+from p2_features.kernels.past_sum import sum_from
 from p2_features.kernels.past_zscore import zscore_from
 
-# Whole numbers of a z-score's state.
+# A z-score's memory: whole numbers (values in the window and in its tails, the last finite bar, the newest that differs
+# from the finite one after it); the shifts of the old and the new block, the new block's sums, the last finite w; then
+# W cells; then the two tails.
 COUNT, LOW, HIGH, LAST, TURN = 0, 1, 2, 3, 4
-# Floats of it, behind the rings: shifts of the old and the new block, the new block's sums, the last finite w.
-C_OLD, C_NEW, N_NEW, S_NEW, Q_NEW, W_LAST = 0, 1, 2, 3, 4, 5
-ZSCORE_WHOLE, ZSCORE_SCALARS = 5, 6
+C_OLD, C_NEW, N_NEW, S_NEW, Q_NEW, W_LAST, CELLS = 5, 6, 7, 8, 9, 10, 11
+# A cell: x, w, and the old block's sums from there to its end. What a bar needs lies side by side.
+X, W, N_OLD, S_OLD, Q_OLD, CELL = 0, 1, 2, 3, 4, 5
+# A percentile's memory: the counts of the window (known, below and equal to the mark), the mark, the window.
+KNOWN, BELOW, EQUAL, MARK, WINDOW = 0, 1, 2, 3, 4
 LONG_AGO = -(1 << 60)
 
 
 @kernel
-def bounds_now(
-    ring: np.ndarray, low_tail: np.ndarray, high_tail: np.ndarray, whole: np.ndarray, low: float, high: float,
-    least: int,
-) -> tuple[float, float]:  # fmt: skip
-    """Between which two quantiles lies the window as it stands? NaN where fewer than `least` values are known."""
-    count = whole[COUNT]
+def turned_block(memory: np.ndarray, cells: int, window: int) -> float:
+    """Let the new block become the old one: write its sums from each bar to its end, return their shift.
+
+    As suffix_parts.
+    """
+    shift, count, total, square = 0.0, 0.0, 0.0, 0.0
+    for i in range(cells + (window - 1) * CELL, cells - 1, -CELL):
+        w = memory[i + W]
+        if abs(w) < math.inf:
+            if count == 0:
+                shift = w
+            d = w - shift
+            count += 1.0
+            total += d
+            square += d * d
+        memory[i + N_OLD], memory[i + S_OLD], memory[i + Q_OLD] = count, total, square
+    return shift
+
+
+@kernel
+def next_bounded(
+    x: float, at: int, window: int, room: int, low: float, high: float, least: int, memory: np.ndarray,
+    whole: np.ndarray,
+) -> float:  # fmt: skip
+    """What is x, bounded by two quantiles of the window as it stands?"""
+    count, cells = whole[at + COUNT], at + CELLS
     if count < max(least, 1):
-        return math.nan, math.nan
-    if whole[LOW] < min(quantile_place(count, low)[0] + 2, count):
-        whole[LOW] = refilled(low_tail, ring, 1.0)
-    if whole[HIGH] < min(count - quantile_place(count, high)[0] + 1, count):
-        whole[HIGH] = refilled(high_tail, ring, -1.0)
-    return low_quantile(low_tail, count, low), high_quantile(high_tail, count, high)
+        return math.nan
+    low_tail = cells + window * CELL
+    k_low, share_low = quantile_place(count, low)
+    k_high, share_high = quantile_place(count, high)
+    if whole[at + LOW] < min(k_low + 2, count):
+        whole[at + LOW] = refilled(memory, low_tail, room, cells, CELL, window, 1.0)
+    if whole[at + HIGH] < min(count - k_high + 1, count):
+        whole[at + HIGH] = refilled(memory, low_tail + room, room, cells, CELL, window, -1.0)
+    lo = low_quantile(memory, low_tail, count, k_low, share_low)
+    return clipped(x, lo, high_quantile(memory, low_tail + room, count, k_high, share_high))
 
 
 @kernel
 def turn_over(
-    ring: np.ndarray, at: int, x: float, low_tail: np.ndarray, high_tail: np.ndarray, whole: np.ndarray
-) -> None:
+    x: float, at: int, cell: int, window: int, room: int, memory: np.ndarray, whole: np.ndarray
+) -> None:  # fmt: skip
     """Let x into the window and the oldest value out of it."""
-    gone = ring[at]
+    gone, low_tail = memory[cell + X], at + CELLS + window * CELL
     if abs(gone) < math.inf:
-        whole[COUNT] -= 1
-        whole[LOW] = removed(low_tail, whole[LOW], gone)
-        whole[HIGH] = removed(high_tail, whole[HIGH], -gone)
-    ring[at] = x
+        whole[at + COUNT] -= 1
+        whole[at + LOW] = removed(memory, low_tail, whole[at + LOW], gone)
+        whole[at + HIGH] = removed(memory, low_tail + room, whole[at + HIGH], -gone)
+    memory[cell + X] = x
     if abs(x) < math.inf:
-        whole[LOW] = added(low_tail, whole[LOW], whole[COUNT], x)
-        whole[HIGH] = added(high_tail, whole[HIGH], whole[COUNT], -x)
-        whole[COUNT] += 1
+        count = whole[at + COUNT]
+        whole[at + LOW] = added(memory, low_tail, room, whole[at + LOW], count, x)
+        whole[at + HIGH] = added(memory, low_tail + room, room, whole[at + HIGH], count, -x)
+        whole[at + COUNT] = count + 1
 
 
 @kernel
-def remember(w: float, t: int, scalars: np.ndarray, whole: np.ndarray) -> None:
+def remember(w: float, t: int, at: int, memory: np.ndarray, whole: np.ndarray) -> None:
     """Add w to the new block's sums, and note where the series last turned."""
     if not abs(w) < math.inf:
         return
-    if scalars[N_NEW] == 0:
-        scalars[C_NEW] = w
-    d = w - scalars[C_NEW]
-    scalars[N_NEW] += 1.0
-    scalars[S_NEW] += d
-    scalars[Q_NEW] += d * d
-    if whole[LAST] != LONG_AGO and scalars[W_LAST] != w:
-        whole[TURN] = whole[LAST]
-    whole[LAST], scalars[W_LAST] = t, w
+    if memory[at + N_NEW] == 0:
+        memory[at + C_NEW] = w
+    d = w - memory[at + C_NEW]
+    memory[at + N_NEW] += 1.0
+    memory[at + S_NEW] += d
+    memory[at + Q_NEW] += d * d
+    if whole[at + LAST] != LONG_AGO and memory[at + W_LAST] != w:
+        whole[at + TURN] = whole[at + LAST]
+    whole[at + LAST], memory[at + W_LAST] = t, w
 
 
 @kernel
 def next_zscore(
-    x: float, t: int, window: int, low: float, high: float, least_quantile: int, least: int, floats: np.ndarray,
-    whole: np.ndarray,
+    x: float, t: int, at: int, window: int, room: int, low: float, high: float, least_quantile: int, least: int,
+    memory: np.ndarray, whole: np.ndarray,
 ) -> float:  # fmt: skip
     """How unusual is the bar at absolute position t, which follows the one this was last asked about?
 
-    As past_winsorized_zscore. floats: 5 rings of W (x, w, and the old block's n, s, q), scalars, two tails.
+    As past_winsorized_zscore. room: how many values each tail may hold.
     """
-    rings = floats[: 5 * window].reshape((5, window))
-    scalars = floats[5 * window : 5 * window + ZSCORE_SCALARS]
-    tails = floats[5 * window + ZSCORE_SCALARS :]
-    low_tail, high_tail = tails[: tails.size // 2], tails[tails.size // 2 :]
-    at = t % window
-    if at == 0:
-        scalars[C_OLD] = suffix_parts(rings[1], 0, window, rings[2], rings[3], rings[4])
-        scalars[C_NEW : Q_NEW + 1] = 0.0
-    lo, hi = bounds_now(rings[0], low_tail, high_tail, whole, low, high, least_quantile)
-    w = clipped(x, lo, hi)
+    cell = at + CELLS + t % window * CELL
+    if cell == at + CELLS:
+        memory[at + C_OLD] = turned_block(memory, cell, window)
+        for i in range(at + C_NEW, at + Q_NEW + 1):
+            memory[i] = 0.0
+    w = next_bounded(x, at, window, room, low, high, least_quantile, memory, whole)
     count, base, offset, std = joined(
-        rings[2, at], rings[3, at], rings[4, at], scalars[C_OLD], scalars[N_NEW], scalars[S_NEW], scalars[Q_NEW],
-        scalars[C_NEW],
+        memory[cell + N_OLD], memory[cell + S_OLD], memory[cell + Q_OLD], memory[at + C_OLD], memory[at + N_NEW],
+        memory[at + S_NEW], memory[at + Q_NEW], memory[at + C_NEW],
     )  # fmt: skip
-    z = zscore_from(w, count, base, offset, std, whole[TURN] < t - window, least)
-    remember(w, t, scalars, whole)
-    rings[1, at] = w
-    turn_over(rings[0], at, x, low_tail, high_tail, whole)
+    z = zscore_from(w, count, base, offset, std, whole[at + TURN] < t - window, least)
+    remember(w, t, at, memory, whole)
+    memory[cell + W] = w
+    turn_over(x, at, cell, window, room, memory, whole)
     return z
 
 
 @kernel
-def next_percentile(x: float, t: int, window: int, least: int, floats: np.ndarray, whole: np.ndarray) -> float:
+def rank_window(x: float, at: int, window: int, memory: np.ndarray, whole: np.ndarray) -> None:
+    """Count how many values the window holds, how many below x and how many equal to it."""
+    count, below, equal = 0, 0, 0
+    for i in range(at + WINDOW, at + WINDOW + window):
+        count += 1 if memory[i] == memory[i] else 0
+        below += 1 if memory[i] < x else 0
+        equal += 1 if memory[i] == x else 0
+    whole[at + KNOWN], whole[at + BELOW], whole[at + EQUAL], memory[at + MARK] = count, below, equal, x
+
+
+@kernel
+def next_percentile(
+    x: float, t: int, at: int, window: int, least: int, memory: np.ndarray, whole: np.ndarray
+) -> float:  # fmt: skip
     """Which share of the past of the bar at absolute position t lies below it? As past_percentile.
 
-    floats: the window's ring of W, and the value whose counts (known, below, equal) are in `whole`. Funding stands
-    still for hours: while it does, a bar changes the counts by the value that leaves and the one that enters.
+    Funding stands still for hours: while it does, a bar changes the counts by the value that leaves and the one that
+    enters, and the window need not be read.
     """
-    ring, at = floats[:window], t % window
-    out = math.nan
+    cell, out = at + WINDOW + t % window, math.nan
     if abs(x) < math.inf:
-        if floats[window] != x:
-            whole[0], whole[1], whole[2] = ranked(ring, x)
-            floats[window] = x
-        if whole[0] >= max(least, 1):
-            out = percentile_from(whole[1], whole[2], whole[0])
-    gone, ring[at] = ring[at], present(x)
-    mark = floats[window]
-    whole[0] += int(ring[at] == ring[at]) - int(gone == gone)
-    whole[1] += int(ring[at] < mark) - int(gone < mark)
-    whole[2] += int(ring[at] == mark) - int(gone == mark)
+        if memory[at + MARK] != x:
+            rank_window(x, at, window, memory, whole)
+        if whole[at + KNOWN] >= max(least, 1):
+            out = percentile_from(whole[at + BELOW], whole[at + EQUAL], whole[at + KNOWN])
+    gone, mark, new = memory[cell], memory[at + MARK], present(x)
+    memory[cell] = new
+    whole[at + KNOWN] += int(new == new) - int(gone == gone)
+    whole[at + BELOW] += int(new < mark) - int(gone < mark)
+    whole[at + EQUAL] += int(new == mark) - int(gone == mark)
     return out
 
 
 @kernel
-def ranked(ring: np.ndarray, x: float) -> tuple[int, int, int]:
-    """How many values does the window hold, how many below x, how many equal to it?"""
-    count, below, equal = 0, 0, 0
-    for i in range(ring.size):
-        count += 1 if ring[i] == ring[i] else 0
-        below += 1 if ring[i] < x else 0
-        equal += 1 if ring[i] == x else 0
-    return count, below, equal
+def turned_sums(at: int, k: int, bars: int, memory: np.ndarray, whole: np.ndarray) -> None:
+    """Let the new block of k series become the old one: its totals and counts from each bar to its end. As suffix_sums.
+
+    A sum's memory is bars + 1 cells of: the k values, the k totals, the count; then the new block's k totals and count.
+    """
+    cell = 2 * k + 1
+    new, end = at + (bars + 1) * cell, at + bars * cell
+    for i in range(end + k, end + cell - 1):
+        memory[i] = 0.0
+    whole[end + 2 * k] = 0
+    for i in range(end - cell, at - 1, -cell):
+        known = True
+        for j in range(i, i + k):
+            known = known and abs(memory[j]) < math.inf
+        whole[i + 2 * k] = whole[i + cell + 2 * k] + known
+        for j in range(i, i + k):
+            memory[j + k] = memory[j + k + cell] + (memory[j] if known else 0.0)
+    for j in range(new, new + k):
+        memory[j] = 0.0
+    whole[new + k] = 0
 
 
 @kernel
 def next_sums(
-    x: np.ndarray, t: int, bars: int, least: int, floats: np.ndarray, whole: np.ndarray, out: np.ndarray
+    t: int, at: int, k: int, bars: int, least: int, scratch: int, memory: np.ndarray, whole: np.ndarray
 ) -> None:  # fmt: skip
-    """What do the last `bars` bars sum to, with x (k,) of the bar at absolute position t? As past_sum, into out (k,).
+    """What do the last `bars` bars of k series sum to, at absolute position t? As past_sum.
 
-    floats: the block's values (k, m), the older block's suffix sums (k, m + 1), the new block's prefix (k,); whole:
-    the older block's suffix counts (m + 1,), the new block's count.
+    Reads the bar's k values from memory[scratch:] and leaves the sums there.
     """
-    k, at = x.size, t % bars
-    block = floats[: k * bars].reshape((k, bars))
-    suffix = floats[k * bars : k * (2 * bars + 1)].reshape((k, bars + 1))
-    prefix = floats[k * (2 * bars + 1) :]
-    counts = whole[: bars + 1]
-    if at == 0:
-        suffix_sums(block, 0, bars, suffix, counts)
-        prefix[:] = 0.0
-        whole[bars + 1] = 0
+    cell = 2 * k + 1
+    here, new = at + t % bars * cell, at + (bars + 1) * cell
+    if here == at:
+        turned_sums(at, k, bars, memory, whole)
     known = True
     for j in range(k):
-        known = known and abs(x[j]) < math.inf
-    whole[bars + 1] += known
+        known = known and abs(memory[scratch + j]) < math.inf
+    whole[new + k] += known
+    count = whole[here + cell + 2 * k] + whole[new + k]
     for j in range(k):
-        block[j, at] = x[j]
+        x = memory[scratch + j]
+        memory[here + j] = x
         if known:
-            prefix[j] += x[j]
-        out[j] = sum_from(suffix[j, at + 1] + prefix[j], counts[at + 1] + whole[bars + 1], bars, least)
+            memory[new + j] += x
+        memory[scratch + j] = sum_from(memory[here + cell + k + j] + memory[new + j], count, bars, least)

@@ -13,41 +13,53 @@ SPARE = 384  # values a tail keeps beyond what its quantile needs: how far it ma
 
 
 @kernel
-def removed(tail: np.ndarray, size: int, value: float) -> int:
+def place_in(memory: np.ndarray, tail: int, size: int, value: float) -> int:
+    """How many of the tail's values are less than this one?"""
+    low, high = 0, size
+    while low < high:
+        middle = (low + high) // 2
+        if memory[tail + middle] < value:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@kernel
+def removed(memory: np.ndarray, tail: int, size: int, value: float) -> int:
     """Take a value that leaves the window out of the tail, if it lies there; returns the tail's new size."""
-    if size == 0 or value > tail[size - 1]:
+    if size == 0 or value > memory[tail + size - 1]:
         return size
-    for j in range(np.searchsorted(tail[:size], value), size - 1):
-        tail[j] = tail[j + 1]
+    for j in range(tail + place_in(memory, tail, size, value), tail + size - 1):
+        memory[j] = memory[j + 1]
     return size - 1
 
 
 @kernel
-def added(tail: np.ndarray, size: int, count: int, value: float) -> int:
+def added(memory: np.ndarray, tail: int, room: int, size: int, count: int, value: float) -> int:
     """Put a value that enters the window of `count` others into the tail, if it lies there; returns the new size.
 
     A tail holds the smallest values of the window; where it holds them all, every new one lies there.
     """
-    whole = size == count and size < tail.size
-    if not whole and (size == 0 or value > tail[size - 1]):
+    whole = size == count and size < room
+    if not whole and (size == 0 or value > memory[tail + size - 1]):
         return size
-    if size == tail.size:
+    if size == room:
         size -= 1
-    at = np.searchsorted(tail[:size], value)
-    for j in range(size, at, -1):
-        tail[j] = tail[j - 1]
-    tail[at] = value
+    at = tail + place_in(memory, tail, size, value)
+    for j in range(tail + size, at, -1):
+        memory[j] = memory[j - 1]
+    memory[at] = value
     return size + 1
 
 
 @kernel
-def refilled(tail: np.ndarray, ring: np.ndarray, sign: float) -> int:
+def refilled(memory: np.ndarray, tail: int, room: int, ring: int, wide: int, window: int, sign: float) -> int:
     """Read the tail again from the window's values, times sign; returns its size. A quarter stays free for arrivals."""
-    room = tail[: tail.size - SPARE // 4]
     size = count = 0
-    for x in ring:
-        if abs(x) < math.inf:
-            size = added(room, size, count, sign * x)
+    for i in range(ring, ring + window * wide, wide):
+        if abs(memory[i]) < math.inf:
+            size = added(memory, tail, room - SPARE // 4, size, count, sign * memory[i])
             count += 1
     return size
 
@@ -61,14 +73,12 @@ def tail_size(window: int, low: float, high: float) -> int:
 
 
 @kernel
-def low_quantile(tail: np.ndarray, count: int, p: float) -> float:
-    """What is quantile p of the window's `count` values, from its sorted lowest ones?"""
-    k, share = quantile_place(count, p)
-    return between(tail[k], tail[min(k + 1, count - 1)], share)
+def low_quantile(memory: np.ndarray, tail: int, count: int, k: int, share: float) -> float:
+    """What lies `share` of the way from order statistic k to the next of `count` values, from their lowest ones?"""
+    return between(memory[tail + k], memory[tail + min(k + 1, count - 1)], share)
 
 
 @kernel
-def high_quantile(tail: np.ndarray, count: int, p: float) -> float:
-    """What is quantile p of the window's `count` values, from its sorted highest ones, negated?"""
-    k, share = quantile_place(count, p)
-    return between(-tail[count - 1 - k], -tail[max(count - 2 - k, 0)], share)
+def high_quantile(memory: np.ndarray, tail: int, count: int, k: int, share: float) -> float:
+    """The same from their highest ones, negated."""
+    return between(-memory[tail + count - 1 - k], -memory[tail + max(count - 2 - k, 0)], share)
