@@ -97,8 +97,7 @@ class Feed:
         last = engine.position(symbol)
         if last is None or position > last:
             began = time.perf_counter_ns()
-            engine.push(symbol, position, engine.row(bar))
-            features = engine.last(symbol)
+            features = engine.step(symbol, ts, bar)
             self.inside.add(time.perf_counter_ns() - began)
         else:
             why = self._again(engine, symbol, ts, bar)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import operator
+import struct
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +22,11 @@ Floats = NDArray[np.float64]
 class _Symbol:
     """What is remembered of one symbol, and the absolute grid position of its last bar."""
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: Memory, columns: int) -> None:
         self.memory = memory
         self.position: int | None = None
+        self.row = np.empty((1, columns))
+        self.room = self.row.data.cast("B")
 
 
 class Engine:
@@ -36,8 +40,12 @@ class Engine:
         """features: all of one timeframe; warmup N and window W in bars, as in compute.rows."""
         self.features = tuple(features)
         self.tf = self.features[0].tf
+        self._tf_ms = self.tf.ms
         self._plan = plan_for(self.features, warmup, window)
         self.columns, self.reach, self._table = self._plan.columns, self._plan.reach, self._plan.table
+        self._names = [feature.name for feature in self.features]
+        self._flags = [feature.name for feature in self.features if feature.type == "bool"]
+        self._pick, self._pack = _picker(self.columns), struct.Struct(f"{len(self.columns)}d").pack_into
         self._symbols: dict[str, _Symbol] = {}
 
     def seed(self, symbol: str, bars: Mapping[str, Floats], first: int) -> None:
@@ -58,8 +66,16 @@ class Engine:
         bar: column -> value; None, NaN or no mention is missing. Raises Refused where ts is not on the grid or not
         after the symbol's last bar (see `correct`).
         """
-        self.push(symbol, self._at(ts), self.row(bar))
-        return self.last(symbol)
+        known = self._symbols.get(symbol) or self._added(symbol)
+        try:
+            self._pack(known.room, 0, *self._pick(bar))
+        except (KeyError, struct.error):  # some column is not there, or None; asking each costs as much as the features
+            known.row[:] = self.row(bar)
+        position, off = divmod(ts, self._tf_ms)
+        if off:
+            raise self._off_grid(ts)
+        self._next(symbol, known, position, known.row)
+        return self._row_of(known.memory)
 
     def row(self, bar: Mapping[str, float | None]) -> Floats:
         """How does `push` take this bar? (1, columns) float64."""
@@ -67,11 +83,15 @@ class Engine:
 
     def last(self, symbol: str) -> dict[str, float | bool] | None:
         """What are the features of a symbol's last bar? None where the batch build writes no row."""
-        known = self._symbols[symbol]
-        if not known.memory.written:
+        return self._row_of(self._symbols[symbol].memory)
+
+    def _row_of(self, memory: Memory) -> dict[str, float | bool] | None:
+        if not memory.written:
             return None
-        pairs = zip(self.features, known.memory.out.tolist(), strict=True)
-        return {feature.name: value == 1.0 if feature.type == "bool" else value for feature, value in pairs}
+        row: dict[str, float | bool] = dict(zip(self._names, memory.out.tolist(), strict=True))
+        for name in self._flags:
+            row[name] = row[name] == 1.0
+        return row
 
     def why(self, symbol: str) -> str | None:
         """Why does the batch build write no row for a symbol's last bar? In compute.rows' words; None where it does."""
@@ -91,19 +111,19 @@ class Engine:
 
         The features are one (n,) float64 that the symbol's next bar overwrites; NaN is missing, a flag is 0 or 1.
         """
-        known = self._symbols.get(symbol)
-        if known is None:
-            known = self._symbols[symbol] = self._new()
+        known = self._symbols.get(symbol) or self._added(symbol)
+        self._next(symbol, known, position, row)
+        return known.memory.written, known.memory.out
+
+    def _next(self, symbol: str, known: _Symbol, position: int, row: Floats) -> None:
         if known.position is None:
             known.position = position - 1
-        if position <= known.position:
-            raise Refused(f"{symbol} {utc(position * self.tf.ms)} is not after its last bar; hand it to correct()")
-        if position - known.position > 1:
+        if position != known.position + 1:
+            if position <= known.position:
+                raise Refused(f"{symbol} {utc(position * self.tf.ms)} is not after its last bar; hand it to correct()")
             self._skip(known, position)
         known.position = position
-        memory = known.memory
-        next_bars(position, row, self._table, memory.whole)
-        return memory.written, memory.out
+        next_bars(position, row, self._table, known.memory.whole)
 
     def correct(self, symbol: str, ts: int, bar: Mapping[str, float | None]) -> None:
         """Put a late or restated bar in its place, so that all bars to come are computed as if it had come in time.
@@ -134,8 +154,12 @@ class Engine:
         known = self._symbols.get(symbol)
         return known.position if known else None
 
+    def _added(self, symbol: str) -> _Symbol:
+        known = self._symbols[symbol] = self._new()
+        return known
+
     def _new(self) -> _Symbol:
-        return _Symbol(self._plan.memory())
+        return _Symbol(self._plan.memory(), len(self.columns))
 
     def _replay(self, symbol: str, rows: Floats, first: int) -> None:
         known = self._new()
@@ -155,9 +179,19 @@ class Engine:
             known.position = first + len(rows) - 1
 
     def _at(self, ts: int) -> int:
-        if ts % self.tf.ms:
-            raise Refused(f"{utc(ts)} is no close of a {self.tf} bar; give the bar's close in UTC ms")
-        return ts // self.tf.ms
+        if ts % self._tf_ms:
+            raise self._off_grid(ts)
+        return ts // self._tf_ms
+
+    def _off_grid(self, ts: int) -> Refused:
+        return Refused(f"{utc(ts)} is no close of a {self.tf} bar; give the bar's close in UTC ms")
+
+
+def _picker(names: tuple[str, ...]) -> Callable[[Mapping[str, float | None]], tuple[float | None, ...]]:
+    """Which values do these names have, all at once?"""
+    if len(names) == 1:
+        return lambda bar: (bar[names[0]],)
+    return operator.itemgetter(*names)
 
 
 def _known(value: float | None) -> float:
