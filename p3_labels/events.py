@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
@@ -147,10 +147,17 @@ def _stamps(ts: pa.ChunkedArray, path: Path) -> pa.ChunkedArray:
             raise pa.ArrowInvalid("it has empty cells")
         if pa.types.is_integer(ts.type):
             return ts.cast(pa.int64())
+        if pa.types.is_string(ts.type):
+            return pa.chunked_array([[_instant(text) for text in ts.to_pylist()]], pa.int64())
         return ts.cast(pa.timestamp("ms")).cast(pa.int64())
-    except pa.ArrowException as error:
+    except (pa.ArrowException, ValueError) as error:
         fact = " ".join(str(error).split())
         raise Usage(f"--events {path}: ts is no instant ({fact}); write UTC milliseconds or 2025-06-01T12:05") from None
+
+
+def _instant(text: str) -> int:
+    moment = datetime.fromisoformat(text)
+    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def _sides(side: pa.ChunkedArray, path: Path) -> pa.ChunkedArray:
