@@ -7,12 +7,16 @@ from dataclasses import fields
 from itertools import starmap
 from pathlib import Path
 
+import msgspec
+
 from lake import checks, log, manifest
-from meta.columns import BARS, LABELS, Column
+from lake.settings import Conf
+from meta.columns import BARS, FOLD_INPUTS, FOLD_ROLES, FOLD_ROWS, LABELS, WEIGHTS, Column
 from meta.datasets import DATASETS
 from meta.timeframes import TIMEFRAMES
 from p2_features import bench, catalogue
 from p2_features.feature import Feature
+from p3_labels.rules import RET_NET, SIDE, FoldsConf, LabelsConf
 from scripts import source_text
 from scripts.markdown import cell, code, codes, joined, table
 
@@ -42,7 +46,7 @@ MANIFEST = {
 }
 LOG = {
     "time": "when the day was published, UTC",
-    "dataset": "bars, features or labels",
+    "dataset": "bars, features, labels or weights",
     "tf": "timeframe",
     "symbol": "symbol",
     "day": "UTC date of the bars' open",
@@ -64,6 +68,42 @@ FEATURES = {
     "columns": "the features, in column order",
     "features": "feature -> digest of its rule, formula, reach",
     "left_out": "feature -> why the symbol does not have it",
+}
+RULES = {
+    "k": "both barriers, in multiples of the unit",
+    "k_up": "the upper barrier alone, where it differs",
+    "k_down": "the lower barrier alone",
+    "H": "horizon, bars",
+    "atr_window": "bars the unit is taken over",
+    "tie": "both barriers inside one bar: wait, stop, nearest or resolve (by 1m bars)",
+    "min_barrier_bp": "barriers nearer than this, in basis points, give no label",
+    "cost_bp": "cost of a round trip in basis points",
+    "atr": "wilder (the mean of the first true ranges, then (ATR (n - 1) + TR) / n), or sma (the mean of the last n)",
+    "unit": "atr, or realised: the root mean square of the last n log returns, times close",
+    "events": "every bar with features; cusum[:threshold]: those where log returns cumulated up or down since the last"
+    " such bar pass the threshold (0.01), each day's filter starting 3 days before; or a file of ts, and symbol, side",
+}
+FOLDS = {
+    "name": "what the snapshot is called; the training tables join this one",
+    "kind": "kfold: each block tests once; cpcv: every choice of test_blocks blocks; walk-forward: trains before only",
+    "k": "blocks of time, of equally many distinct ts over all symbols",
+    "test_blocks": "cpcv: how many blocks each split tests",
+    "train_blocks": "walk-forward: how many blocks train, the latest ones; None takes all before",
+    "embargo": "30m, 4h, 60d …; None: the longest of H, the features' un-normalised reach, and 4h",
+    "cut": "t1: purged by the labels' own ends; horizon: also all that begins within H before a test",
+    "weight": "what a row weighs: return (w_return), uniqueness or equal",
+    "decay": "weight of the very oldest label beside the newest, linear in the uniqueness gathered since",
+    "balance": "every class weighs the same in all",
+}
+SPLIT = {
+    "split": "its number, from 0",
+    "test_blocks": "the blocks of time it tests",
+    "test_spans": "first ts and last t1 of each run of adjacent test blocks",
+    "train_span": "first ts and last t1 of its training rows",
+    "roles": "how many rows have each role",
+    "left_out": "rows without a role: after the test, or too far before it, in walk-forward",
+    "effective_size": "how many equal weights its training rows' weights count for (Kish)",
+    "scale": "what its training rows' weights are multiplied by for a mean of 1",
 }
 REPORT = {
     "verdict": "ok, warn or fail: the worst of the checks",
@@ -96,7 +136,9 @@ TIMING = {
 
 def page() -> str:
     """The whole dictionary."""
-    return joined(HEAD, _datasets(), _bars(), _features(), _labels(), _views(), _files(), _reports(), _checks())
+    return joined(
+        HEAD, _datasets(), _bars(), _features(), _labels(), _training(), _views(), _files(), _reports(), _checks()
+    )
 
 
 def told(named: Iterable[str], meanings: Mapping[str, str]) -> str:
@@ -154,16 +196,57 @@ def _feature_tables(features: Sequence[Feature]) -> tuple[str, str]:
 
 
 def _labels() -> str:
-    more = "`ret_net`, double, log return: ret less the cost of a round trip, there only where `--cost-bp` is above 0."
-    return joined("## P3: labels", _columns(LABELS), more)
+    also = [(code(one.name), one.type, one.unit, one.meaning) for one in (RET_NET, SIDE)]
+    more = "Of some labels only: `ret_net` where `--cost-bp` is above 0, `side` where `--events FILE` has one."
+    rules = [(code(name), code(str(value)), RULES[name]) for name, value in _defaults(LabelsConf(), "folds")]
+    return joined(
+        "## P3: labels",
+        _columns(LABELS),
+        more,
+        table(("column", "type", "unit", "meaning"), also),
+        "### Defaults, in conf/labels.yaml",
+        table(("setting", "default", "meaning"), rules),
+    )
+
+
+def _defaults(said: Conf, *but: str) -> list[tuple[str, object]]:
+    return [(name, value) for name, value in msgspec.structs.asdict(said).items() if name not in but]
+
+
+def _training() -> str:
+    text = """Weights are days like the others: the day is there once the label days are that its spans can meet.
+Folds are no days but a named snapshot, `folds/{tf}/NAME/`, of all symbols together: four files, replaced whole.
+`folds.parquet` says who trains and who tests, split by split; `rows.parquet` what each row weighs; `inputs.parquet`
+which parts all of it was made of: the training tables refuse folds of other parts than those that stand there.
+A row is purged if its [ts, t1] meets the span of a run of test blocks, embargoed if it begins within the embargo after
+one. The statistics of 30 days that features are normalised by are not purged: `--embargo 60d`, or walk-forward, is for
+the strict reader. Balance and decay are taken over all rows of the snapshot."""
+    rules = [(code(name), code(str(value)), FOLDS[name]) for name, value in _defaults(FoldsConf())]
+    return joined(
+        "## P3: weights and folds",
+        text,
+        "### weights",
+        _columns(WEIGHTS),
+        "### folds.parquet, `folds_5m` in SQL",
+        _columns(FOLD_ROLES),
+        "### rows.parquet",
+        _columns(FOLD_ROWS),
+        "### inputs.parquet",
+        _columns(FOLD_INPUTS),
+        "### meta.json, of each split",
+        told(source_text.keys("p3_labels/folds.py", "_split"), SPLIT),
+        "### Defaults, in conf/labels.yaml under `folds`",
+        table(("setting", "default", "meaning"), rules),
+    )
 
 
 def _views() -> str:
-    text = """DuckDB views, one per dataset and timeframe over all symbols. Every view of bars, features and labels has
+    text = """DuckDB views, one per dataset and timeframe over all symbols. Every view of days has
 two columns more: `bar_open` (ts - tf) and `day` (DATE, of the bar's open). A day's last bar has ts at 24:00, the next
 date: filter by `day`, never by `ts::date`."""
     rows = [
-        ("`bars_5m`, `feat_5m`, `labels_5m`", _said("bars")),
+        ("`bars_5m`, `feat_5m`, `labels_5m`, `weights_5m`", _said("bars")),
+        ("`folds_5m`", "The roles of the snapshot of folds that conf names: split, symbol, ts, role."),
         ("`train_5m`", _said("train")),
         ("`days`", _said("days")),
     ]

@@ -88,7 +88,7 @@ def test_bars_come_with_the_unit_their_labels_were_made_with(truth: Path) -> Non
 
 def test_what_cannot_be_loaded_is_told_in_one_line(truth: Path) -> None:
     asked: list[tuple[type[PerplakeError], str, object]] = [
-        (NotReady, "has days of 2025-03-01 … 2025-04-13 only", lambda: lake.load(SYMBOL, TF, None, "2024-02-01", truth)),
+        (NotReady, "days of 2025-03-01 … 2025-04-13 only", lambda: lake.load(SYMBOL, TF, None, "2024-02-01", truth)),
         (NotReady, "no committed day", lambda: lake.load("XRPUSDT", TF, lake=truth)),
         (Usage, "swap them", lambda: lake.load(SYMBOL, TF, "2025-03-02", "2025-03-01", truth)),
         (Usage, "is not a date", lambda: lake.load(SYMBOL, TF, "yesterday", lake=truth)),
