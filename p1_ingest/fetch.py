@@ -80,20 +80,32 @@ class Fetched:
 
 
 class Fetcher:
-    """Asks one source about one symbol, several requests at a time."""
+    """Asks one source about one symbol, several requests at a time; `unasked` hears what its listing spares."""
 
     def __init__(
-        self, source: Source, sender: Sender, pool: Executor, now: Callable[[], int], accept_checksum: bool = False
+        self,
+        source: Source,
+        sender: Sender,
+        pool: Executor,
+        now: Callable[[], int],
+        accept_checksum: bool = False,
+        unasked: Callable[[Request, str], None] = lambda request, why: None,
     ) -> None:
         self._source, self._sender, self._pool, self._now = source, sender, pool, now
-        self._accept = accept_checksum
+        self._accept, self._unasked = accept_checksum, unasked
+        self._scouted = False
+        self.listing = source.listing()
 
     def fetch(self, series: Sequence[Series], symbol: str, tf: Timeframe, days: Sequence[date]) -> Fetched:
         """What does the source say about these (ascending) days?
 
         Raises VenueRefused and Usage, which no other request would escape; other failures stay with their days.
         """
-        outcomes = self._all(self._requests(series, symbol, tf, days))
+        requests = self._requests(series, symbol, tf, days)
+        scouts = self._scouts(requests)
+        outcomes = self._all(scouts)
+        lines = [self._look_up(outcomes, [])]
+        outcomes += self._all([request for request in requests if request not in scouts])
         chains = list(outcomes)
         asked_instead: set[tuple[Request, date]] = set()
         while chains:
@@ -103,9 +115,11 @@ class Fetcher:
                 more = self._source.instead(outcome.request, lacking) if lacking and not outcome.why else []
                 second += more
                 asked_instead |= {(outcome.request, day) for request in more for day in request.days}
+            lines.append(self._look_up(chains, second))
             chains = self._all(_one_a_file(second))
             outcomes += chains
         fetched = self._settled(outcomes, asked_instead, tf, set(days))
+        fetched.notes.update(line for line in lines if line)
         fetched.bodies = _bodies(outcomes, series, set(days))
         return fetched
 
@@ -119,10 +133,30 @@ class Fetcher:
                 found += self._source.ask(one, symbol, tf, sorted(beside))
         return found
 
+    def _scouts(self, requests: Sequence[Request]) -> list[Request]:
+        """The oldest of each series, where a listing can spare us the others should it be missing. Once a run."""
+        if self.listing is None or self._scouted:
+            return []
+        self._scouted = True
+        return list({request.series: request for request in reversed(requests)}.values())
+
+    def _look_up(self, outcomes: Sequence[Outcome], coming: Sequence[Request]) -> str:
+        """Have the listing tell of the folders whose files are missing for good: between two rounds of requests, so
+        that what is asked for never depends on which answer came first."""
+        if self.listing is None:
+            return ""
+        gone = [one.request for one in outcomes if one.missing and one.request.end <= self._now() - OLD]
+        series = {request.series for request in gone}
+        after = [one for one in coming if one.series in series and one.end <= self._now() - OLD]
+        return self.listing.look_up(gone, after, lambda one: self._sender.send(one, self._source.judge)) if gone else ""
+
     def _all(self, requests: Sequence[Request]) -> list[Outcome]:
         return list(self._pool.map(self._one, requests))
 
     def _one(self, request: Request) -> Outcome:
+        if self.listing is not None and (why := self.listing.denies(request)):
+            self._unasked(request, why)
+            return Outcome(request, missing=True)
         try:
             body = self._sender.send(request, self._source.judge)
             note = self._source.verify(request, body, self._digest(request), self._accept)

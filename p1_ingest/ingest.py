@@ -22,10 +22,12 @@ from p1_ingest.bars import SCHEMA, DayOfBars, absent_series, day_of_bars, togeth
 from p1_ingest.fetch import Fetched, Fetcher, State
 from p1_ingest.http import Sender
 from p1_ingest.record import Asked, Record
-from p1_ingest.sources.base import Series, Source
+from p1_ingest.sources.base import Listing, Series, Source
 from p1_ingest.summary import Summary
 
 CODE_SETTINGS = {"grid": 1}  # goes up when a rule that reaches P1's values changes
+NEVER_SERVED = "its files answered 404 on every day asked for"
+NOT_LISTED = "the venue lists no file of it"
 EDGE_DAYS = 3  # how far beyond the range bars are looked for around an empty day
 
 
@@ -121,7 +123,8 @@ def ingest(
         today = code(source, shelf.symbol, shelf.tf)
         asked = to_ask(known, wanted, choice, today)
         summary.asked, summary.present = len(wanted), len(wanted) - len(asked)
-        fetcher = Fetcher(source, sender, pool, now, choice.accept_checksum)
+        unasked = {"unasked": record.unasked} if record else {}
+        fetcher = Fetcher(source, sender, pool, now, choice.accept_checksum, **unasked)
         run = _Run(source, series, shelf, fetcher, writer, choice, summary, {day for day in known if known[day].rows})
         run.never, run.code = _never_served(known), today
         run.record = record
@@ -136,7 +139,7 @@ def ingest(
                 tell(f"{shelf.symbol} {shelf.tf} {chunk[0]} … {chunk[-1]}: {spent}")
             run.finish(wanted)
         if summary.committed or known:
-            notes.write(shelf, notes.OFFERED, _offered(source, series, shelf))
+            notes.write(shelf, notes.OFFERED, _offered(source, series, shelf, fetcher.listing))
     return summary
 
 
@@ -153,15 +156,22 @@ def _never_served(known: Mapping[date, Entry]) -> set[str]:
     return set.intersection(*absent) if absent else set()
 
 
-def _offered(source: Source, series: Sequence[Series], shelf: Shelf) -> dict[str, object]:
+def _offered(
+    source: Source, series: Sequence[Series], shelf: Shelf, listing: Listing | None = None
+) -> dict[str, object]:
     """Which bar columns does the source offer for this symbol, and why not the others?
 
-    The source's own declaration, less the series that no committed day could be served with.
+    The source's own declaration, less the series its listing has no file of; where nobody looked there, less those
+    that no committed day could be served with, unless an earlier run had looked.
     """
-    never = _never_served(days.committed(shelf))
+    never, before = _never_served(days.committed(shelf)), (notes.read(shelf, notes.OFFERED) or {}).get("columns", {})
     columns: dict[str, object] = dict(source.left_out(shelf.symbol, shelf.tf))
     for one in series:
-        why = "its files answered 404 on every day asked for" if one.name in never else True
+        listed, said = listing.has(one.name) if listing else None, before.get(one.columns[0])
+        why: object = True
+        if one.name in never and not listed:
+            unserved = NOT_LISTED if listed is False else NEVER_SERVED
+            why = said if listed is None and said in (True, NOT_LISTED) else unserved
         columns |= dict.fromkeys(one.columns, why)
     return {"source": source.name, "columns": columns}
 

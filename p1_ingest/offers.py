@@ -167,12 +167,23 @@ def checked(
                 continue
         if name in asks:
             yield _reached(source, sender, asks[name], clock)
+    yield from _listed(source, sender, symbol, tf)
     try:
         line = source.gate(tf, now, lambda request: sender.send(request, source.judge)).line
     except PerplakeError as error:
         yield Checked(f"{source.name} plan", False, str(error))
     else:
         yield Checked(f"{source.name} plan", True, line or f"no plan: all of {tf} it keeps")
+
+
+def _listed(source: Source, sender: Sender, symbol: str, tf: Timeframe) -> Iterator[Checked]:
+    """How far its listing reaches. One that does not answer is no trouble: only more has to be asked."""
+    try:
+        told = source.reach(symbol, tf, lambda request: sender.send(request, source.judge))
+    except PerplakeError as error:
+        told = f"does not tell ({error}); what it has is found by asking file by file"
+    if told:
+        yield Checked(f"{source.name} listing", True, told)
 
 
 def _samples(source: Source, symbol: str, tf: Timeframe, now: int) -> list[Request]:

@@ -74,6 +74,10 @@ class Record:
         """Keep that no answer was accepted."""
         self._answer(request, status=0, why=why)
 
+    def unasked(self, request: Request, why: str) -> None:
+        """Keep that this was not asked for, as the venue's listing denies it: whoever replays hears a 404."""
+        self._answer(request, status=404, why=why)
+
     @contextmanager
     def run(self, shelf: Shelf, asked: Asked) -> Iterator[None]:
         """One ingest; all it hears is told when it ends, however it ends."""

@@ -110,6 +110,22 @@ class Gate:
     line: str = ""
 
 
+class Listing:
+    """What a venue's own list of its files says, over one run. This one is of a venue that keeps none."""
+
+    def look_up(self, gone: Sequence[Request], coming: Sequence[Request], fetch: Callable[[Request], bytes]) -> str:
+        """Learn what is listed beside files that answered 404 and those to be asked for instead; a line for people."""
+        return ""
+
+    def denies(self, request: Request) -> str:
+        """Is it known that this file is not there? Says how, "" where it is not known."""
+        return ""
+
+    def has(self, series: str) -> bool | None:
+        """Does the venue hold any file of this series? None where nobody looked."""
+        return None
+
+
 class Source(Protocol):
     """What every venue module offers; see tests/conformance.py for what it must keep.
 
@@ -157,6 +173,14 @@ class Source(Protocol):
 
         Returns "" or a note for the record. Raises BadPayload on a mismatch, unless `accept`.
         """
+        return ""
+
+    def listing(self) -> Listing | None:
+        """Which list of its files does the venue keep? A new one for each run; None where there is none."""
+        return None
+
+    def reach(self, symbol: str, tf: Timeframe, fetch: Callable[[Request], bytes]) -> str:
+        """From when to when is there something of each series, by the venue's own list? "" where it keeps none."""
         return ""
 
     def settle(self, answers: dict[str, list[Answer]], tf: Timeframe) -> dict[str, list[Answer]]:

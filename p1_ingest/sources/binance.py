@@ -10,16 +10,22 @@ from typing import Literal
 
 from lake.settings import Conf, conf_path, convert, read_yaml, variable
 from meta.errors import Usage
-from meta.timeframes import DAY, HOUR, MINUTE, Timeframe, day_start, timeframe
+from meta.timeframes import DAY, HOUR, MINUTE, Timeframe, day_of, day_start, timeframe
 from p1_ingest.sources import binance_archive as archive
 from p1_ingest.sources import binance_files as files
 from p1_ingest.sources import binance_labels as labels
+from p1_ingest.sources import binance_listing as listing
 from p1_ingest.sources import binance_rest as rest
-from p1_ingest.sources.base import Answer, Gate, Host, Reply, Request, Series, Source
+from p1_ingest.sources.base import Answer, Gate, Host, Listing, Reply, Request, Series, Source
 from p1_ingest.sources.binance_verdicts import judged
 
 Route = Literal["auto", "daily", "monthly", "rest"]
-URLS = {archive.HOST: "BINANCE_VISION_URL", rest.FUTURES: "BINANCE_FAPI_URL", rest.SPOT: "BINANCE_SPOT_URL"}
+URLS = {
+    archive.HOST: "BINANCE_VISION_URL",
+    listing.HOST: "BINANCE_LISTING_URL",
+    rest.FUTURES: "BINANCE_FAPI_URL",
+    rest.SPOT: "BINANCE_SPOT_URL",
+}
 
 BARS = ("open", "high", "low", "close", "volume", "quote_volume", "trades")
 TAKERS = ("perp_taker_buy", "perp_taker_sell", "perp_taker_buy_base")
@@ -45,11 +51,12 @@ class SpotPair(Conf, frozen=True, forbid_unknown_fields=True):
 
 
 class Hosts(Conf, frozen=True, forbid_unknown_fields=True):
-    """Where Binance is asked."""
+    """Where Binance is asked. A mirror of the archive lists its own files: `binance_listing` is of no use with one."""
 
     binance_vision: str = "https://data.binance.vision"
     binance_fapi: str = "https://fapi.binance.com"
     binance_spot: str = "https://data-api.binance.vision"
+    binance_listing: str = ""
 
 
 class BinanceConf(Conf, frozen=True, forbid_unknown_fields=True):
@@ -81,10 +88,13 @@ class Binance(Source):
 
     def __init__(self, conf: BinanceConf, *, route: Route | None = None, clock: Callable[[], int] = wall_clock) -> None:
         self.hosts = {name: Host(variable(env) or getattr(conf.hosts, name)) for name, env in URLS.items()}
+        if not variable(URLS[listing.HOST]) and (variable(URLS[archive.HOST]) or not conf.hosts.binance_listing):
+            self.hosts[listing.HOST] = self.hosts[archive.HOST]
         self.settle_lag_ms = conf.settle_lag_minutes * MINUTE
         self._route = route or conf.route
         self._spot = conf.spot
         self._clock = clock
+        self._silent: set[str] = set()
 
     def series(self, symbol: str, tf: Timeframe) -> tuple[Series, ...]:
         """What does Binance offer for this symbol at this timeframe?
@@ -148,7 +158,10 @@ class Binance(Source):
 
     def judge(self, request: Request, reply: Reply) -> None:
         """Is this reply an answer? Raises Retryable, VenueRefused, NotReady (404) or BadPayload if not."""
-        judged(request, reply, URLS[request.host])
+        if request.host == listing.HOST:
+            listing.judged(reply)
+        else:
+            judged(request, reply, URLS[request.host])
 
     def read(self, request: Request, body: bytes) -> Answer:
         """What does this file or page say? Raises BadPayload."""
@@ -172,6 +185,16 @@ class Binance(Source):
         if self._route != "auto" or request.expects != "zip":
             return []
         return rest.asked(*what, rest.within_tail(request.series, days, self._clock()), rest.TAIL)
+
+    def listing(self) -> Listing:
+        """Which list of its files does the archive keep?"""
+        return listing.Folders(self._clock, self._silent)
+
+    def reach(self, symbol: str, tf: Timeframe, fetch: Callable[[Request], bytes]) -> str:
+        """From when to when does the archive have files of each series?"""
+        now = self._clock()
+        found = [self.ask(one, symbol, tf, [day_of(now - listing.RECENT)])[-1] for one in self.series(symbol, tf)]
+        return listing.reach([request for request in found if request.host == archive.HOST], fetch, now)
 
     def settle(self, answers: dict[str, list[Answer]], tf: Timeframe) -> dict[str, list[Answer]]:
         """What do the answers mean once seen together?
