@@ -247,6 +247,8 @@ def _label_uncommitted(asked: Asked, shelf: Shelf) -> Reason:
 
 def _label_absent(asked: Asked, shelf: Shelf, read: Day) -> Reason:
     part, walked = (_part(shelf, read),), fresh.walked(read.entry.source)
+    if ", events " in read.entry.source:
+        return Reason("labels", False, "no event", "only sampled events of that day are labelled: it is none", part)
     last = walked[1] if walked else asked.day
     grid = frames.grid(shelf.sibling(DATASETS["bars"]), asked.day, last, ())
     at = asked.ts // asked.tf.ms - grid.first

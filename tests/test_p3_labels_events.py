@@ -12,19 +12,19 @@ import pytest
 from click.testing import CliRunner
 from pyarrow import csv, parquet
 
-from lake import days, frames, status
+from lake import days, frames, status, why
 from lake.cli import Span
 from lake.parts import stamps
 from meta.columns import PRICES
 from meta.errors import Usage
-from meta.timeframes import timeframe
+from meta.timeframes import day_start, timeframe
 from p3_labels.barriers import Bars, barrier_unit, cusum_events
 from p3_labels.cli import commands
 from p3_labels.events import Events, events
 from p3_labels.rules import rules
 from p3_labels.validate import Subject, judged
 from tests import lakes
-from tests.p3_lake import ALL, EVERY, FIRST, SYMBOLS, TF, label, shelf, weigh, with_features
+from tests.p3_lake import ALL, EVERY, SYMBOLS, TF, label, shelf, weigh, with_features
 
 H = 3_600_000
 SYMBOL = SYMBOLS[0]
@@ -89,6 +89,9 @@ def test_cusum_picks_the_bars_the_filter_picks_and_labels_them_as_ever(truth: Pa
     assert ts == picked & set(stamps(labels(truth)).to_pylist())
     assert 20 < len(got) < len(every)
     assert all(every[key] == row for key, row in got.items())
+    left = sorted(set(stamps(labels(truth)).to_pylist()) - ts)[0]
+    told = why.why(why.Asked(root, SYMBOL, timeframe(TF), left, left))[2]
+    assert (told.present, told.why) == (False, "no event")
 
 
 @pytest.mark.parametrize("asked", [{"events_of": "cusum:0.004"}, {"unit": "realised"}, {"atr": "sma"}])
@@ -154,7 +157,7 @@ def test_only_the_days_whose_events_changed_are_made_again(truth: Path, root: Pa
     before = whole(root)
     table = parquet.read_table(path)
     day = EVERY[36]
-    low = (day - FIRST.fromordinal(719163)).days * 24 * H
+    low = day_start(day)
     ts = stamps(table).to_numpy()
     mine = np.flatnonzero((ts > low) & (ts <= low + 24 * H))
     parquet.write_table(table.filter(pa.array(~np.isin(np.arange(len(ts)), mine[:1]))), path)

@@ -15,6 +15,7 @@ from lake import days, frames, fresh, status
 from lake.cli import Span
 from lake.parts import stamps
 from meta.errors import NotReady, Usage
+from meta.timeframes import DAY, day_start
 from p3_labels.cli import commands
 from tests import faults, lakes, market, naive
 from tests.p3_lake import EVERY, FIRST, SYMBOLS, TF, H, label, shelf, until, weigh, with_features
@@ -137,6 +138,25 @@ def test_a_label_day_of_no_rows_gives_a_weights_day_of_no_rows(root: Path) -> No
     faults.changed(labels, lambda table: table.slice(0, 0), day)
     weigh(root)
     assert days.entry(shelf(root, "weights"), day).rows == 0
+
+
+def test_a_span_that_ends_at_midnight_needs_no_label_of_the_next_day(root: Path) -> None:
+    labels, day = shelf(root, "labels"), EVERY[37]
+    midnight = day_start(day) + DAY
+
+    def ends_at_midnight(table: pa.Table) -> pa.Table:
+        ts = stamps(table).to_numpy()
+        held = pa.array((midnight - ts[:3]) // STEP, pa.int32())
+        kept = table.slice(0, 3)
+        return kept.set_column(5, "bars_held", held).set_column(
+            4, "t1", pa.array([midnight] * 3).cast(table.schema.field("t1").type)
+        )
+
+    faults.changed(labels, ends_at_midnight, day)
+    for later in days.committed(labels).keys() & set(EVERY[38:]):
+        faults.removed(labels, later)
+    assert day in weigh(root).committed
+    assert fresh.met(days.entry(shelf(root, "weights"), day).source) == (EVERY[35], day)
 
 
 def test_labels_that_outlast_the_horizon_are_refused(root: Path) -> None:
