@@ -24,7 +24,7 @@ from p3_labels.concurrency import effective_size
 from p3_labels.splits import Scheme
 from tests import crash, faults, lakes
 from tests.p3_lake import EVERY, PLAN, SYMBOLS, TF, H, fold, label, shelf, until, weigh, whole
-from tests.tap import EXCHANGE, KILLS, Point
+from tests.tap import BREAK, EXCHANGE, KILLS, Point
 
 STEP = timeframe(TF)
 
@@ -194,7 +194,9 @@ def test_days_of_two_schemas_are_refused(root: Path) -> None:
 # --- whole or not at all
 
 
-def test_a_snapshot_struck_anywhere_is_the_old_one_or_the_new_one(root: Path) -> None:
+@pytest.mark.parametrize("mode", [EXCHANGE, BREAK])
+def test_a_snapshot_struck_anywhere_is_the_old_one_or_the_new_one(root: Path, mode: str) -> None:
+    """Where the file system cannot exchange two folders it may be absent, and then says so, but never a mixture."""
     plan = replace(PLAN, decay=0.5)
     old = held(root)
 
@@ -202,7 +204,7 @@ def test_a_snapshot_struck_anywhere_is_the_old_one_or_the_new_one(root: Path) ->
         fold(where, plan)
 
     where = root.parent / "struck"
-    outcome, calls = crash.strike(run, lakes.copied(root, where), None, EXCHANGE)
+    outcome, calls = crash.strike(run, lakes.copied(root, where), None, mode)
     assert outcome == "done" and len(calls) > 10
     new = held(where)
     ends = set()
@@ -210,7 +212,11 @@ def test_a_snapshot_struck_anywhere_is_the_old_one_or_the_new_one(root: Path) ->
         for kind in KILLS[:2]:
             lakes.copied(root / "folds", where / "folds")
             lakes.copied(root / ".lake", where / ".lake")
-            crash.strike(run, where, Point(number, kind, call), EXCHANGE)
+            crash.strike(run, where, Point(number, kind, call), mode)
+            if mode == BREAK and not place(where).folder.exists():
+                with pytest.raises(NotReady, match="is not there"):
+                    snapshots.meta(place(where))
+                continue
             found = held(where)
             assert found in (old, new), f"{kind} {call}: neither the old snapshot nor the new one"
             ends.add(found == new)
