@@ -9,7 +9,7 @@ FROM := $(if $(SOURCE),--source $(SOURCE))
 export SOURCE
 .DEFAULT_GOAL := help
 .PHONY: help p1 p2 p3 p1_qa p2_validate p2_bench p3_label p3_validate views status report export universe test \
-	test-long lint bench docs lock clean
+	test-long test-docker lint bench docs lock clean
 
 help:  ## these lines
 	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -52,6 +52,11 @@ test: .venv/dev  ## the whole test suite, with lint and types
 
 test-long: .venv/dev  ## the long forms of the reliability bars
 	.venv/bin/python -m pytest -m long
+
+test-docker: .venv/dev  ## every service of docker-compose.yml in a real engine, where one answers
+	@if docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1; \
+		then .venv/bin/python -m pytest -m long tests/test_compose.py; \
+		else echo "no Docker engine with compose answers here; nothing was tried"; fi
 
 lint: .venv/dev  ## ruff and mypy
 	.venv/bin/ruff check .
