@@ -56,7 +56,8 @@ def shuffled(x: Floats, at: int, order: NDArray[np.int64]) -> Floats:
     return np.concatenate([x[:at], x[at:][order]])
 
 
-SPOILS = (scaled, emptied, taken_away, shuffled)
+Spoil = Callable[[Floats, int, NDArray[np.int64]], Floats]
+SPOILS: tuple[Spoil, ...] = (scaled, emptied, taken_away, shuffled)
 
 
 @dataclass(frozen=True)
@@ -187,57 +188,102 @@ def _past_alone(
         if np.isnan(whole[f.name].astype(np.float64)).all()
     )
 
-    def look(i: int) -> list[Fault]:
-        return list(_cut(bench, whole, int(ts[i]), bool(kinds[i]), np.random.default_rng([seed, 2, i])))
-
+    slices = [_cut(bench, int(t), bool(wide), (seed, 2, i)) for i, (t, wide) in enumerate(zip(ts, kinds, strict=True))]
+    caught: set[tuple[str, str]] = set()
     with ThreadPoolExecutor(threads) as pool:
-        for i, faults in enumerate(pool.map(look, range(found.cuts))):
-            found.add(faults)
+        for i, leaks in enumerate(pool.map(lambda cut: _leaks(bench, whole, cut), slices)):
+            for leak in leaks:
+                if (leak.check, leak.feature.name) not in caught:  # naming the input costs as much as ten cuts
+                    caught.add((leak.check, leak.feature.name))
+                    found.faults.append(_named(bench, slices[i], leak))
             if (i + 1) % 50 == 0:
                 tell(f"{i + 1} of {found.cuts} cuts")
 
 
-def _cut(bench: Bench, whole: Mapping[str, NDArray], t: int, wide: bool, rng: np.random.Generator) -> Iterable[Fault]:
-    """Which features see beyond bar t, or further back than they declare?"""
-    begin = 0 if wide else max(t - bench.reach - int(rng.integers(1, AROUND)), 1)
-    end = bench.size if wide else min(t + 1 + AROUND, bench.size)
-    near = {name: x[begin:end] for name, x in bench.bars.items()}
-    base = bench.over(near, begin)
-    at, order, ahead = t + 1 - begin, rng.permutation(end - t - 1), set()
+@dataclass(frozen=True)
+class Cut:
+    """What is computed around bar t: the bars begin … end-1, those after t shuffled by a seed."""
+
+    t: int
+    begin: int
+    end: int
+    seed: tuple[int, ...]
+
+    @property
+    def at(self) -> int:
+        """Which element of the slice is the first after the cut?"""
+        return self.t + 1 - self.begin
+
+    def near(self, bars: Columns) -> dict[str, Floats]:
+        """Which bars are computed?"""
+        return {name: x[self.begin : self.end] for name, x in bars.items()}
+
+    def order(self) -> NDArray[np.int64]:
+        """In which order do the bars after the cut stand once they are shuffled?"""
+        return np.random.default_rng(self.seed).permutation(self.end - self.t - 1)
+
+
+@dataclass(frozen=True)
+class Leak:
+    """A feature caught at a cut: by what was done to the future (None: it reaches too far back), first at which bar."""
+
+    feature: Feature
+    spoil: Spoil | None
+    bar: int
+
+    @property
+    def check(self) -> str:
+        """Which check catches it?"""
+        return "future" if self.spoil else "reach"
+
+
+def _cut(bench: Bench, t: int, wide: bool, seed: tuple[int, ...]) -> Cut:
+    """The bars a feature can see, some before them, and some after t; or all there are."""
+    older = int(np.random.default_rng(seed).integers(1, AROUND))
+    begin = 0 if wide else max(t - bench.reach - older, 1)
+    return Cut(t, begin, bench.size if wide else min(t + 1 + AROUND, bench.size), seed)
+
+
+def _leaks(bench: Bench, whole: Mapping[str, NDArray], cut: Cut) -> list[Leak]:
+    """Which features see beyond the cut, or further back than they declare?"""
+    near, order = cut.near(bench.bars), cut.order()
+    base = bench.over(near, cut.begin)
+    found: dict[str, Leak] = {}
     for spoil in SPOILS:
-        now = bench.over({name: spoil(x, at, order) for name, x in near.items()}, begin)
+        now = bench.over({name: spoil(x, cut.at, order) for name, x in near.items()}, cut.begin)
         for feature in bench.features:
-            bad = differing(now[feature.name][:at], base[feature.name][:at])
-            if bad is not None and feature.name not in ahead:
-                ahead.add(feature.name)
-                name, i = _blamed(bench, feature, near, base, begin, at, spoil, order) or ("several together", bad)
-                how = f"changed when bars after {bench.ts(t)} were {spoil.__name__.replace('_', ' ')}"
-                yield Fault("future", feature.name, name, bench.ts(begin + i), how)
+            bad = differing(now[feature.name][: cut.at], base[feature.name][: cut.at])
+            if bad is not None:
+                found.setdefault(feature.name, Leak(feature, spoil, cut.begin + bad))
     for feature in bench.features:
-        start = begin + feature.reach if begin else 0
-        bad = differing(base[feature.name][start - begin :], whole[feature.name][start:end])
-        if bad is not None and feature.name not in ahead:  # who reads ahead misses the bars after the slice
-            span = f"{bench.ts(begin)} … {bench.ts(end - 1)}"
-            how = f"is another from the bars {span} alone, though it declares a reach of {feature.reach} bars"
-            yield Fault("reach", feature.name, _inputs(feature), bench.ts(start + bad), how)
+        start = cut.begin + feature.reach if cut.begin else 0
+        bad = differing(base[feature.name][start - cut.begin :], whole[feature.name][start : cut.end])
+        if bad is not None:  # who reads ahead also misses the bars after the slice, and is told of that alone
+            found.setdefault(feature.name, Leak(feature, None, start + bad))
+    return list(found.values())
+
+
+def _named(bench: Bench, cut: Cut, leak: Leak) -> Fault:
+    """Through which input, and at which bar, does this feature see what it should not?"""
+    name = leak.feature.name
+    if leak.spoil is None:
+        span = f"{bench.ts(cut.begin)} … {bench.ts(cut.end - 1)}"
+        how = f"is another from the bars {span} alone, though it declares a reach of {leak.feature.reach} bars"
+        return Fault("reach", name, _inputs(leak.feature), bench.ts(leak.bar), how)
+    how = f"changed when bars after {bench.ts(cut.t)} were {leak.spoil.__name__.replace('_', ' ')}"
+    near, order = cut.near(bench.bars), cut.order()
+    base = bench.over(near, cut.begin)[name][: cut.at]
+    alone = emptied if leak.spoil is taken_away else leak.spoil
+    for column, x in near.items():
+        now = bench.over({**near, column: alone(x, cut.at, order)}, cut.begin)[name][: cut.at]
+        bad = differing(now, base)
+        if bad is not None:
+            return Fault("future", name, column, bench.ts(cut.begin + bad), how)
+    return Fault("future", name, "several together", bench.ts(leak.bar), how)
 
 
 def _inputs(feature: Feature) -> str:
     return " ".join(feature.inputs) or "none"
-
-
-def _blamed(
-    bench: Bench, feature: Feature, near: Columns, base: Mapping[str, NDArray], begin: int, at: int,
-    spoil: Callable[[Floats, int, NDArray[np.int64]], Floats], order: NDArray[np.int64],
-) -> tuple[str, int] | None:  # fmt: skip
-    """Which one input is enough to change the feature, and at which bar does it?"""
-    alone = emptied if spoil is taken_away else spoil
-    for name in near:
-        now = bench.over({**near, name: alone(near[name], at, order)}, begin)
-        bad = differing(now[feature.name][:at], base[feature.name][:at])
-        if bad is not None:
-            return name, bad
-    return None
 
 
 def _moved(bench: Bench, whole: Mapping[str, NDArray], found: Audit, threads: int) -> list[Fault]:

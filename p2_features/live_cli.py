@@ -106,6 +106,7 @@ def stream(
     if len(tfs) != 1:
         raise Usage("stream takes one timeframe; start one for each --tf")
     shelves = [layout.shelf(where, BARS, tfs[0], name) for name in names]
+    cli.compiling()
     from p2_features import feed as feeding
     from p2_features import state as keeping
 
@@ -136,16 +137,16 @@ def decided(bars: Shelf, set_name: str | None) -> Choice:
     Raises NotReady where nothing was built and no set is named, Refused where the lake's features follow other rules
     than conf's, so that live ones would not be theirs.
     """
+    from lake import days
     from p2_features.choice import Asked, chosen
 
     shelf = bars.sibling(FEATURES)
     said = notes.read(shelf, notes.FEATURES)
-    how = f"python -m p2_features build --symbol {bars.symbol} --tf {bars.tf}"
     if said is None and set_name is None:
-        raise NotReady(f"{shelf} has no {notes.FEATURES}; run `{how}`, or name a --set")
+        raise NotReady(f"{shelf} has no {notes.FEATURES}; run `{days.command(shelf)}`, or name a --set")
     choice = chosen(shelf, bars, Asked(set_name=set_name))
     if said is not None and set_name is None and said.get("code") != choice.code():
-        raise Refused(f"{shelf} was built by other features or rules than conf's now; run `{how}`")
+        raise Refused(f"{shelf} was built by other features or rules than conf's now; run `{days.command(shelf)}`")
     return choice
 
 
@@ -248,6 +249,7 @@ def audit(
 
     where = cli.opened(lake)
     names, tfs = cli.symbols_of(symbol), cli.timeframes_of(tf)
+    cli.compiling()
     found, failures = [], []
     for one in tfs:
         shelves = [layout.shelf(where, BARS, one, name) for name in names]
@@ -272,8 +274,7 @@ def _audited(bars: Shelf, set_name: str | None, span: Span, cuts: int, seed: int
     began = time.perf_counter()
     wanted = span.of(list(days.committed(bars)))
     if not wanted:
-        how = f"python -m p1_ingest ingest --symbol {bars.symbol} --tf {bars.tf}"
-        raise NotReady(f"{bars} has no committed day there; run `{how}`")
+        raise NotReady(f"{bars} has no committed day there; run `{days.command(bars)}`")
     choice = chosen(bars.sibling(FEATURES), bars, Asked(set_name=set_name))
     grid = frames.grid(bars, wanted[0], wanted[-1], choice.inputs)
 

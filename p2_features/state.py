@@ -119,8 +119,7 @@ def seed(engine: Engine, bars: Shelf, code: str, kept: Memory | None, path: Path
         raise Refused(f"{place} remembers {symbol} by other features or rules than it has now; remove the file")
     committed = _committed(engine, bars)
     if committed is None and kept is None:
-        how = f"python -m p1_ingest ingest --symbol {symbol} --tf {bars.tf}"
-        raise NotReady(f"{bars} has no committed day to start from; run `{how}`")
+        raise NotReady(f"{bars} has no committed day to start from; run `{days.command(bars)}`")
     joined, first = _joined(committed, kept)
     engine.seed(symbol, dict(zip(engine.columns, joined.T, strict=True)), first)
     if committed is None or (kept is not None and first + len(joined) > committed[1] + len(committed[0])):
