@@ -94,7 +94,7 @@ def test_cusum_picks_the_bars_the_filter_picks_and_labels_them_as_ever(truth: Pa
     assert (told.present, told.why) == (False, "no event")
 
 
-@pytest.mark.parametrize("asked", [{"events_of": "cusum:0.004"}, {"unit": "realised"}, {"atr": "sma"}])
+@pytest.mark.parametrize("asked", [{"events_of": "cusum:0.02"}, {"unit": "realised"}, {"atr": "sma"}])
 def test_by_day_and_at_once_give_the_same_bytes(root: Path, asked: dict[str, str]) -> None:
     label(root, **asked)
     once = whole(root)
