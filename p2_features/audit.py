@@ -14,10 +14,9 @@ from meta.errors import NotReady
 from meta.timeframes import utc
 from p2_features.feature import Feature
 from p2_features.plain import value_at
+from p2_features.spoils import SPOILS, Columns, Cut, Spoil, differences, differing, emptied, taken_away
 from p2_features.stream import Engine
 
-Floats = NDArray[np.float64]
-Columns = Mapping[str, Floats]
 Compute = Callable[[Columns, int], Mapping[str, NDArray]]  # bars and the position of the first -> features by name
 
 AROUND = 512  # bars computed beyond the reach before a cut, and after the cut
@@ -34,30 +33,6 @@ CHECKS = (
     Check("insensitive", "inputs of a feature that can be shifted by a bar without moving it", "", "<= 0"),
     Check("empty", "features without a single value here, of which nothing is proved", "", "<= 0"),
 )
-
-
-def scaled(x: Floats, at: int, order: NDArray[np.int64]) -> Floats:
-    """Everything from `at` on times a million."""
-    return np.concatenate([x[:at], x[at:] * 1e6])
-
-
-def emptied(x: Floats, at: int, order: NDArray[np.int64]) -> Floats:
-    """Everything from `at` on missing."""
-    return np.concatenate([x[:at], np.full(len(x) - at, np.nan)])
-
-
-def taken_away(x: Floats, at: int, order: NDArray[np.int64]) -> Floats:
-    """Nothing from `at` on, not even the time."""
-    return x[:at].copy()
-
-
-def shuffled(x: Floats, at: int, order: NDArray[np.int64]) -> Floats:
-    """Everything from `at` on in another order."""
-    return np.concatenate([x[:at], x[at:][order]])
-
-
-Spoil = Callable[[Floats, int, NDArray[np.int64]], Floats]
-SPOILS: tuple[Spoil, ...] = (scaled, emptied, taken_away, shuffled)
 
 
 @dataclass(frozen=True)
@@ -201,29 +176,6 @@ def _past_alone(
 
 
 @dataclass(frozen=True)
-class Cut:
-    """What is computed around bar t: the bars begin … end-1, those after t shuffled by a seed."""
-
-    t: int
-    begin: int
-    end: int
-    seed: tuple[int, ...]
-
-    @property
-    def at(self) -> int:
-        """Which element of the slice is the first after the cut?"""
-        return self.t + 1 - self.begin
-
-    def near(self, bars: Columns) -> dict[str, Floats]:
-        """Which bars are computed?"""
-        return {name: x[self.begin : self.end] for name, x in bars.items()}
-
-    def order(self) -> NDArray[np.int64]:
-        """In which order do the bars after the cut stand once they are shuffled?"""
-        return np.random.default_rng(self.seed).permutation(self.end - self.t - 1)
-
-
-@dataclass(frozen=True)
 class Leak:
     """A feature caught at a cut: by what was done to the future (None: it reaches too far back), first at which bar."""
 
@@ -339,17 +291,3 @@ def live_faults(
         if bad is not None:
             how = f"is {whole[feature.name][bad]!r} in batch and {found[bad, j]!r} live"
             yield Fault("live", feature.name, _inputs(feature), bench.ts(bad), how)
-
-
-def differences(a: NDArray, b: NDArray) -> NDArray[np.bool_]:
-    """Where are these not the same bits? Missing is missing, whatever its bits."""
-    if a.dtype == np.bool_ or b.dtype == np.bool_:
-        return np.asarray(a != b)
-    one, other = np.ascontiguousarray(a, np.float64), np.ascontiguousarray(b, np.float64)
-    return (one.view(np.int64) != other.view(np.int64)) & ~(np.isnan(one) & np.isnan(other))
-
-
-def differing(a: NDArray, b: NDArray) -> int | None:
-    """At which element do these first differ? None where they do not."""
-    found = differences(a, b)
-    return int(np.argmax(found)) if found.any() else None

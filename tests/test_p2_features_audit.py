@@ -15,12 +15,13 @@ from lake import cli
 from meta.errors import NotReady
 from meta.timeframes import TIMEFRAMES
 from p2_features import compute as computing
-from p2_features.audit import SPOILS, Audit, audited, differing, live_faults
+from p2_features.audit import Audit, audited, live_faults
 from p2_features.cli import commands
 from p2_features.compute import compute
 from p2_features.feature import Feature
 from p2_features.kernels.past_percentile import past_percentile
 from p2_features.plain import value_at
+from p2_features.spoils import SPOILS, differing
 from tests import market
 from tests.p2_bars import bars, core
 

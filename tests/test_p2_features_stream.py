@@ -13,6 +13,10 @@ from meta.timeframes import TIMEFRAMES
 from p2_features import catalogue
 from p2_features.compute import compute, rows
 from p2_features.feature import Feature
+from p2_features.kernels import live_past
+from p2_features.kernels.live_past import next_bounded, turn_over
+from p2_features.kernels.live_tails import tail_size
+from p2_features.kernels.past_quantiles import past_quantiles
 from p2_features.stream import Engine
 from tests import zoo
 from tests.p2_bars import bars, core
@@ -94,6 +98,23 @@ def test_series_that_break_clever_windows_do_not_break_the_live_ones(tmp_path: P
         b = {"close": np.ones(x.size), "volume": x}
         values, _ = pushed(engine(features, window), name, b, 0, x.size)
         assert same(values, batch(features, b, window)[0]), name
+
+
+@pytest.mark.parametrize("pair", [(0.01, 0.99), (0.05, 0.9)])
+def test_tails_that_drain_are_read_again_before_they_run_out(pair: tuple) -> None:
+    low, high = pair
+    window, least = 1_500, 20  # so long that a tail holds a part of it only
+    room = int(tail_size(window, low, high))
+    for name, x in zoo.zoo(3 * window).items():
+        memory = np.full(live_past.CELLS + window * live_past.CELL + 2 * room, np.nan)
+        memory[: live_past.CELLS] = 0.0
+        whole, found = memory.view(np.int64), np.empty((2, x.size))
+        for t in range(x.size):
+            for side, beyond in enumerate((-1e300, 1e300)):
+                found[side, t] = next_bounded(beyond, 0, window, room, low, high, least, memory, whole)
+            cell = live_past.CELLS + t % window * live_past.CELL
+            turn_over(x[t], 0, cell, window, room, memory, whole)
+        assert same(found, np.stack(past_quantiles(x, window, low, high, least))), name
 
 
 @pytest.mark.parametrize("at", [0, 5, 300, 587, 588, 589, 1_000, 1_151, 1_152])
