@@ -94,6 +94,14 @@ def test_cusum_picks_the_bars_the_filter_picks_and_labels_them_as_ever(truth: Pa
     assert (told.present, told.why) == (False, "no event")
 
 
+def test_a_days_filter_remembers_three_days(truth: Path) -> None:
+    tape = bars(truth)
+    every = np.arange(24 * 30, tape.close.size)
+    picked = every[Events(threshold=0.02).picks(tape, every)].tolist()
+    by_days = [[at for at in cusum_events(tape, 0.02, days).tolist() if at >= every[0]] for days in (3, 40)]
+    assert picked == by_days[0] != by_days[1]
+
+
 @pytest.mark.parametrize("asked", [{"events_of": "cusum:0.02"}, {"unit": "realised"}, {"atr": "sma"}])
 def test_by_day_and_at_once_give_the_same_bytes(root: Path, asked: dict[str, str]) -> None:
     label(root, **asked)
