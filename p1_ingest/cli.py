@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -62,6 +63,9 @@ class Target:
 @click.option(
     "--skip-present/--no-skip-present", default=True, help="Leave committed days alone (default), or ask again."
 )
+@click.option(
+    "--refresh", is_flag=True, help="Look whether the archive has replaced files of committed days; those come anew."
+)
 @click.option("--force", is_flag=True, help="Write a day even where it shrinks, or over another source's days.")
 @click.option("--update", is_flag=True, hidden=True, help="Accepted: running again is always an update.")
 @click.option("--accept-checksum", is_flag=True, help="Use archive files that differ from their published checksum.")
@@ -85,6 +89,7 @@ def ingest(
     lake: str | None,
     refresh_tail: int,
     skip_present: bool,
+    refresh: bool,
     force: bool,
     update: bool,
     accept_checksum: bool,
@@ -110,11 +115,14 @@ def ingest(
     from p1_ingest import venues
     from p1_ingest.ingest import Choice
     from p1_ingest.record import Record
+    from p1_ingest.refresh import Revalidating
 
     if source and source_argument and source != source_argument:
         raise Usage(f"give one source, not both {source_argument} and {source}")
     if (replay and dry_run) or (raw and not replay):
         raise Usage("--raw goes with --replay, and --replay without --dry-run: it asks nobody and costs nothing")
+    if refresh and (replay or dry_run):
+        raise Usage("--refresh looks at the archive, which neither --replay nor --dry-run does; give one of them")
     asked, symbol = venues.meant(source or source_argument, exchange, symbol)
     choice = Choice(refresh_tail, skip_present, force, wait, workers, accept_checksum)
     log, tell = cli.say if debug else None, cli.say if verbose else (lambda text: None)
@@ -129,11 +137,14 @@ def ingest(
     moment = venues.Moment(venues.now_ms())
     record = None if dry_run else Record(root, name, venues.now_ms)
     url = legacy.base_url if legacy else None
-    with venues.opened(name, url=url, log=log, clock=moment, record=record) as (venue, sender):
+    with (
+        Revalidating(root) if refresh else contextlib.nullcontext() as known,
+        venues.opened(name, url=url, log=log, clock=moment, record=record, transport=known) as (venue, sender),
+    ):
         cli.say(f"source {venue.name}" + (_why_sim(asked) if venue.synthetic else ""))
         if dry_run:
             return _dry_run(venue, sender, targets, choice, as_json)
-        results, failures = _run(venue, sender, targets, choice, moment, record, tell)
+        results, failures = _run(venue, sender, targets, choice, moment, record, tell, known)
     return _told(root, results, failures, as_json)
 
 
@@ -195,7 +206,7 @@ def _not_over_real_data(root: Path, source: str) -> None:
         )
 
 
-def _run(venue, sender, targets: list[Target], choice, moment, record, tell):  # type: ignore[no-untyped-def]
+def _run(venue, sender, targets: list[Target], choice, moment, record, tell, known):  # type: ignore[no-untyped-def]
     """Ingest every target; one that fails does not stop the others. Returns the summaries and the failures."""
     from p1_ingest import venues
     from p1_ingest.ingest import ingest as ingest_shelf
@@ -211,12 +222,24 @@ def _run(venue, sender, targets: list[Target], choice, moment, record, tell):  #
                 gates.add(line)
                 cli.say(line)
             if wanted:
-                results.append(ingest_shelf(venue, sender, shelf, wanted, choice, moment, tell, record))
+                chosen, unseen = _refreshing(venue, shelf, wanted, choice, known) if known else (choice, [])
+                failures += unseen
+                results.append(ingest_shelf(venue, sender, shelf, wanted, chosen, moment, tell, record))
         except (PerplakeError, OSError) as error:
             if len(targets) == 1:
                 raise
             failures.append(f"{shelf.symbol} {shelf.tf}: {cli.line_of(error)}")
     return results, failures
+
+
+def _refreshing(venue, shelf: Shelf, wanted, choice, known):  # type: ignore[no-untyped-def]
+    """The choice with the days that the archive's replaced files ask for; and what could not be looked at."""
+    from p1_ingest.refresh import looked
+
+    found = looked(venue, known, shelf, wanted, choice.workers)
+    for line in found.lines():
+        cli.say(f"{shelf.symbol} {shelf.tf}: {line}")
+    return replace(choice, again=found.again), [f"{shelf.symbol} {shelf.tf}: {line}" for line in found.trouble()]
 
 
 def _told(root: Path, results: list[Summary], failures: list[str], as_json: bool) -> int:

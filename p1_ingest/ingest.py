@@ -36,6 +36,7 @@ class Choice:
     """How to ingest: which committed days to leave alone, and what to accept.
 
     exactly : ask for these days, whatever is committed, as a recorded run did. leave : days not to write over.
+    again : days to ask for though they are committed.
     """
 
     refresh_tail: int = 2
@@ -46,6 +47,7 @@ class Choice:
     accept_checksum: bool = False
     exactly: tuple[date, ...] | None = None
     leave: frozenset[date] = frozenset()
+    again: frozenset[date] = frozenset()
 
     def settings(self) -> dict[str, bool]:
         """Which of these choices reach the lake, once the days to ask for are known?"""
@@ -86,13 +88,14 @@ def within_plan(source: Source, sender: Sender, tf: Timeframe, wanted: list[date
 
 
 def to_ask(known: dict[date, Entry], wanted: list[date], choice: Choice, today: str) -> list[date]:
-    """Which days are asked for? Those absent, of other rules than today's `code`, or among the last `refresh_tail`."""
+    """Which days are asked for? Those absent, of other rules than today's `code`, among the last `refresh_tail`, and
+    those the choice wants again."""
     if choice.exactly is not None:
         return list(choice.exactly)
     if not choice.skip_present:
         return wanted
-    tail = set(wanted[-choice.refresh_tail :]) if choice.refresh_tail else set()
-    return [day for day in wanted if day in tail or day not in known or known[day].code != today]
+    again = choice.again.union(wanted[-choice.refresh_tail :] if choice.refresh_tail else ())
+    return [day for day in wanted if day in again or day not in known or known[day].code != today]
 
 
 def chunks(asked: Sequence[date]) -> list[list[date]]:

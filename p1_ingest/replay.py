@@ -117,7 +117,7 @@ def choice_of(run: raw.Run, choice: Choice, leave: frozenset[date]) -> tuple[lis
     """Which days did this run want, and with which choices did it ask?"""
     exactly = tuple(_days(run.asked))
     wanted = days_between(date.fromisoformat(run.first), date.fromisoformat(run.last)) if run.first else []
-    return wanted, replace(choice, exactly=exactly, leave=leave, **run.settings)
+    return wanted, replace(choice, exactly=exactly, leave=leave, again=frozenset(), **run.settings)
 
 
 def _days(spans: raw.Spans) -> Iterator[date]:

@@ -11,7 +11,7 @@ from typing import Any
 from lake import settings
 from meta.errors import Usage
 from meta.symbols import market_folder, market_of
-from p1_ingest.http import TRIES, Sender
+from p1_ingest.http import TRIES, Sender, Transport
 from p1_ingest.record import Record
 from p1_ingest.replay import Replay
 from p1_ingest.sources.base import Host, Source
@@ -47,10 +47,12 @@ def opened(
     record: Record | None = None,
     replay: Replay | None = None,
     tries: int = TRIES,
+    transport: Transport | None = None,
 ) -> Iterator[tuple[Source, Sender]]:
     """A source and its sender. `sim` starts the stand-in venue on loopback for as long as it is open.
 
-    With `replay` nothing is asked but the recording, and no key is needed.
+    With `replay` nothing is asked but the recording, and no key is needed. transport : carries the requests in the
+    network's place.
     Raises Usage for a name there is no source of.
     """
     if replay is not None:
@@ -61,10 +63,10 @@ def opened(
     if name == "sim":
         from p1_ingest.sim.server import SimVenue
 
-        with SimVenue() as venue, _sending(_source(name, venue.url, clock), record, log, tries) as pair:
+        with SimVenue() as venue, _sending(_source(name, venue.url, clock), record, log, tries, transport) as pair:
             yield pair
         return
-    with _sending(_source(name, url, clock), record, log, tries) as pair:
+    with _sending(_source(name, url, clock), record, log, tries, transport) as pair:
         yield pair
 
 
@@ -97,9 +99,13 @@ def _source(name: str, url: str | None, clock: Callable[[], int]) -> Source:
 
 @contextmanager
 def _sending(
-    source: Source, record: Record | None, log: Callable[[str], None] | None, tries: int
+    source: Source,
+    record: Record | None,
+    log: Callable[[str], None] | None,
+    tries: int,
+    transport: Transport | None,
 ) -> Iterator[tuple[Source, Sender]]:
-    with Sender(source.hosts, pools=source.pools, tries=tries, **_seams(record, log)) as sender:
+    with Sender(source.hosts, pools=source.pools, tries=tries, transport=transport, **_seams(record, log)) as sender:
         yield _learnt(source, sender), sender
 
 

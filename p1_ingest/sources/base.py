@@ -137,6 +137,7 @@ class Source(Protocol):
     hosts: dict[str, Host]
     settle_lag_ms: int
     pools: dict[str, Pool]  # what `http.Sender` may spend, by Request.pool or host
+    files: str = ""  # the host that keeps files which may be replaced in place; "" where there is none
 
     def series(self, symbol: str, tf: Timeframe) -> tuple[Series, ...]:
         """What does the source declare it offers for this symbol at this timeframe?"""

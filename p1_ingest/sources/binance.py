@@ -85,6 +85,7 @@ class Binance(Source):
     name = "binance"
     synthetic = False
     pools = rest.POOLS
+    files = archive.HOST
 
     def __init__(self, conf: BinanceConf, *, route: Route | None = None, clock: Callable[[], int] = wall_clock) -> None:
         self.hosts = {name: Host(variable(env) or getattr(conf.hosts, name)) for name, env in URLS.items()}
