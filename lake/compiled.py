@@ -13,7 +13,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from lake.settings import PROJECT, variable
+from lake.settings import PROJECT
 
 VARIABLE = "NUMBA_CACHE_DIR"
 KEPT = 3  # folders of earlier states that are left where they are
@@ -26,7 +26,7 @@ def prepare() -> None:
     global _folder, _cold
     if _folder is not None:
         return
-    named = variable(VARIABLE)
+    named = os.environ.get(VARIABLE)
     homes = [Path(named)] if named else [PROJECT / ".numba-cache", Path.home() / ".cache" / "perplake"]
     _folder = next((home / _state() for home in homes if _writable(home)), homes[0] / _state())
     _cold = not _folder.is_dir()

@@ -187,3 +187,15 @@ def test_a_foreign_file_in_a_day_folder_is_not_built_over(capsys: pytest.Capture
     assert (folder / "notes.txt").read_text() == "mine"
     assert cli.status(lake_commands, "lake", ["verify", "--lake", str(lake)]) == 3
     assert "notes.txt" in capsys.readouterr().out
+
+
+def test_secrets_that_cannot_be_read_are_told_in_one_line(
+    capsys: pytest.CaptureFixture[str], root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "secrets").mkdir()
+    (root / "secrets" / ".env").write_bytes(b"COINGLASS_API_KEY=\xff\xfe")
+    monkeypatch.setattr("lake.settings.PROJECT", root)
+    assert cli.status(p1, "p1_ingest", ["ingest", "--days", "2", "--lake", str(root / "lake")]) == 2
+    errors = [text for text in capsys.readouterr().err.splitlines() if text.startswith("error:")]
+    assert len(errors) == 1
+    assert "secrets/.env" in errors[0]
