@@ -190,9 +190,9 @@ def _check(shelf: Shelf, staged: Staged) -> None:
     told = parsed((fresh / MANIFEST).read_bytes(), f"{shelf} {staged.day} (staged) {MANIFEST}")
     if digest(data) != staged.new.sha256 or told != [staged.new]:
         raise Refused(f"{shelf} {staged.day}: the disk gave back other bytes than were written; check the disk")
-    table = parts.decoded(data, f"{shelf} {staged.day} (staged)")
-    parts.belongs(table, staged.day, shelf.tf, shelf.symbol)
-    if table.num_rows != staged.new.rows or parts.schema_digest(table.schema) != staged.new.schema:
+    keys, schema = parts.keys_of(data, f"{shelf} {staged.day} (staged)")
+    parts.belongs(keys, staged.day, shelf.tf, shelf.symbol)
+    if keys.num_rows != staged.new.rows or parts.schema_digest(schema) != staged.new.schema:
         raise Refused(f"{shelf} {staged.day}: the staged part reads back as another table; report this as a fault")
 
 

@@ -103,6 +103,8 @@ def test_a_day_is_read_back_as_it_was(columns: tuple[Column, ...], rows: int | N
     back = parts.decoded(parts.encoded(table), "here")
     assert back.equals(table) and back.schema.equals(table.schema)
     assert parts.decoded(parts.encoded(table), "here", ["ts"]).column_names == ["ts"]
+    keys, schema = parts.keys_of(parts.encoded(table), "here")
+    assert keys.equals(table.select(["symbol", "ts"])) and schema.equals(table.schema)
 
 
 def test_bytes_that_are_no_parquet_are_tampered() -> None:
@@ -110,6 +112,8 @@ def test_bytes_that_are_no_parquet_are_tampered() -> None:
     for wrong in (b"", b"PAR1", bytes(400), data[:-9], data[9:], b"PAR1" + data[200:]):
         with pytest.raises(Tampered, match="here"):
             parts.decoded(wrong, "here")
+        with pytest.raises(Tampered, match="here"):
+            parts.keys_of(wrong, "here")
 
 
 def test_the_manifest_tells_rows_span_and_keys() -> None:

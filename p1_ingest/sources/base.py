@@ -89,7 +89,8 @@ class Answer:
     def has(self, day: date) -> bool:
         """Does any row lie in (start of this UTC day, its end]?"""
         start = day_start(day)
-        return bool(((self.at > start) & (self.at <= start + DAY)).any())
+        first = int(self.at.searchsorted(start, side="right"))
+        return first < len(self.at) and int(self.at[first]) <= start + DAY
 
 
 @dataclass(frozen=True)
