@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import signal
@@ -24,6 +25,7 @@ from meta.symbols import symbol as checked_symbol
 from meta.timeframes import Timeframe, timeframe
 
 F = TypeVar("F", bound=Callable[..., Any])
+INTERRUPTED = (130, 143)
 SECRETS = ("COINGLASS_API_KEY", "BINANCE_API_KEY", "BINANCE_API_SECRET")
 
 
@@ -34,13 +36,15 @@ class Span:
     days: int | None = None
     start: date | None = None
     end: date | None = None
+    only: frozenset[date] | None = None  # of these, the days a glob selects
 
     def __bool__(self) -> bool:
         return not (self.days is None and self.start is None and self.end is None)
 
     def has(self, day: date) -> bool:
         """Does a day lie between start and end?"""
-        return (self.start is None or day >= self.start) and (self.end is None or day <= self.end)
+        inside = (self.start is None or day >= self.start) and (self.end is None or day <= self.end)
+        return inside and (self.only is None or day in self.only)
 
     def of(self, known: list[date]) -> list[date]:
         """Which of these ascending days are meant?"""
@@ -66,10 +70,13 @@ def make_span(days: int | None, start: str | None, end: str | None) -> Span:
         raise Usage("give --days, or --start and --end, not both")
     first = parsed_day(start, "--start") if start else None
     last = parsed_day(end, "--end") if end else None
-    if days is not None and first:
-        return Span(None, first, first + timedelta(days=days - 1))
-    if days is not None and last:
-        return Span(None, last - timedelta(days=days - 1), last)
+    try:
+        if days is not None and first:
+            return Span(None, first, first + timedelta(days=days - 1))
+        if days is not None and last:
+            return Span(None, last - timedelta(days=days - 1), last)
+    except OverflowError:
+        raise Usage(f"{days} days reach beyond the calendar; give fewer") from None
     if first and last and first > last:
         raise Usage(f"--start {first} lies after --end {last}; swap them")
     return Span(days, first, last)
@@ -95,8 +102,8 @@ def symbol_options(command: F) -> F:
 
 def range_options(command: F) -> F:
     """--days, or --start and --end."""
-    days = click.option("--days", type=click.IntRange(1), metavar="N", help="The last N settled whole days.")
-    years = click.option("--years", type=click.FloatRange(0, min_open=True), help="The same in years of 365 days.")
+    days = click.option("--days", type=click.IntRange(1, 36_500), metavar="N", help="The last N settled whole days.")
+    years = click.option("--years", type=click.FloatRange(0, 100, min_open=True), help="The same in years of 365 days.")
     start = click.option(
         "--start", "--start-date", metavar="DATE", help="First UTC day (of the bars' open), inclusive."
     )
@@ -206,7 +213,11 @@ def _on_sigterm(_: int, __: FrameType | None) -> NoReturn:
 
 def main(commands: click.Group, name: str, argv: list[str] | None = None) -> NoReturn:
     """Run a command line and end the process as DESIGN §6 says, with one line for every failure."""
-    sys.exit(status(commands, name, argv))
+    code = status(commands, name, argv)
+    sys.stdout.flush()
+    if code in INTERRUPTED:  # requests under way on other threads are not waited for
+        os._exit(code)
+    sys.exit(code)
 
 
 def status(commands: click.Group, name: str, argv: list[str] | None = None) -> int:

@@ -9,10 +9,12 @@ from datetime import date
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lake import days
 from lake.layout import Shelf
 from lake.manifest import Entry
+from meta.errors import Tampered
 from meta.timeframes import Timeframe, day_start, days_between
 
 READERS = 4  # hashing and decoding leave the interpreter free
@@ -69,6 +71,15 @@ def table(found: Iterable[days.Day], columns: list[str] | None = None) -> pa.Tab
     return pa.concat_tables(tables, promote_options="default") if tables else None
 
 
+def _are_ours(whole: pa.Table, at: np.ndarray, n: int, shelf: Shelf) -> None:
+    """Are these rows of this shelf's symbol, and within the days asked for? A copied folder says otherwise."""
+    names = set(pc.unique(whole.column("symbol")).to_pylist())
+    if names - {shelf.symbol} or (len(at) and not (at.min() >= 0 and at.max() < n)):
+        raise Tampered(
+            f"{shelf}: its parts hold rows of {', '.join(sorted(names))} or of other days; were they copied here?"
+        )
+
+
 def grid(shelf: Shelf, start: date, end: date, columns: Sequence[str]) -> Grid:
     """What do the days from start to end (inclusive) hold, on the regular grid?
 
@@ -82,6 +93,7 @@ def grid(shelf: Shelf, start: date, end: date, columns: Sequence[str]) -> Grid:
     whole = table([day for day in found if day is not None])
     if whole is not None:
         at = whole.column("ts").cast(pa.int64()).to_numpy() // shelf.tf.ms - first
+        _are_ours(whole, at, n, shelf)
         present[at] = True
         for name in set(columns) & set(whole.column_names):
             out[name][at] = whole.column(name).cast(pa.float64()).to_numpy()

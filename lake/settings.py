@@ -15,6 +15,7 @@ from meta.errors import Usage
 
 PROJECT = Path(__file__).resolve().parent.parent
 T = TypeVar("T")
+MOST_YAML, DEEPEST_YAML = 1_000_000, 20
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C reads conf/features.yaml ten times as fast
 
 
@@ -43,7 +44,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Raises Usage where it is missing, is not YAML or is not a mapping.
     """
     try:
-        found = yaml.load(path.read_text(encoding="utf-8"), Loader=LOADER)  # safe: both loaders build plain values only
+        if not path.is_file() and path.exists():
+            raise Usage(f"{shown(path)} is not a file; give one")
+        text = path.read_text(encoding="utf-8")
+        _plain(text, path)
+        found = yaml.load(text, Loader=LOADER)  # safe: both loaders build plain values only
     except FileNotFoundError:
         raise Usage(f"{shown(path)} does not exist; give an existing file") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -53,6 +58,17 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise Usage(f"{shown(path)} should be a mapping of names to values; mend the file")
     return found
+
+
+def _plain(text: str, path: Path) -> None:
+    """Is this YAML such as people write? Nesting can crash a loader, and aliases can grow without end."""
+    depth = 0
+    if len(text) > MOST_YAML:
+        raise Usage(f"{shown(path)} is larger than {MOST_YAML:,} characters; no conf file is")
+    for event in yaml.parse(text, Loader=LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST_YAML or isinstance(event, yaml.AliasEvent):
+            raise Usage(f"{shown(path)} nests too deep or uses aliases; write it plainly")
 
 
 def convert(found: object, kind: type[T], where: str) -> T:

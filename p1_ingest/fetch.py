@@ -203,6 +203,8 @@ class Fetcher:
             old = request.end <= self._now() - OLD
             state = State.NOT_OFFERED if old else State.WAITS
             why = "" if old else f"{request.series} is not published yet"
+        if state is State.ANSWERED and day not in _span(request):
+            state = State.NOT_OFFERED  # a neighbour's file adds rows to the day; only the day's own makes it answered
         where = (request.series, day)
         if state > fetched.states.get(where, State.NOT_OFFERED) or where not in fetched.states:
             fetched.states[where] = state

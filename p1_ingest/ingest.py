@@ -120,7 +120,7 @@ def ingest(
     """
     summary = Summary(shelf.symbol, shelf.tf.name)
     series = source.series(shelf.symbol, shelf.tf)
-    with commit.writing(shelf, choice.wait) as writer, ThreadPoolExecutor(choice.workers) as pool:
+    with commit.writing(shelf, choice.wait) as writer, _workers(choice.workers) as pool:
         known = days.committed(shelf)
         _same_source(shelf, source, known, choice)
         today = code(source, shelf.symbol, shelf.tf)
@@ -179,11 +179,23 @@ def _offered(
     return {"source": source.name, "columns": columns}
 
 
+@contextlib.contextmanager
+def _workers(number: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that are waited for when all went well, and left alone when it did not: a dead host takes minutes."""
+    pool = ThreadPoolExecutor(number)
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
+
+
 def _ahead(
     fetcher: Fetcher, series: Sequence[Series], shelf: Shelf, work: list[list[date]]
 ) -> Iterator[tuple[list[date], Fetched]]:
     """Each chunk with what was said about it; the next one is being fetched while this one is worked on."""
-    with ThreadPoolExecutor(1) as one_ahead:
+    with _workers(1) as one_ahead:
         coming = None
         for chunk, following in itertools.zip_longest(work, work[1:]):
             now = coming or one_ahead.submit(fetcher.fetch, series, shelf.symbol, shelf.tf, chunk)
@@ -294,8 +306,8 @@ class _Run:
         for day, built, fetched in self.empty:
             if not (self._bars_before(day, wanted[0]) and self._bars_after(day, wanted[-1])):
                 self.summary.waiting[day] = "no bar, and none on one side of it: not listed then, or not traded yet"
-            elif self._any_bar(required, [day]):
-                self.summary.waiting[day] = "it was answered empty once and with bars once; ask again"
+            elif (again := self._asked_again(required, day)) != "":
+                self.summary.waiting[day] = again
             else:
                 self._stage(day, built, fetched)
         if self.record:
@@ -314,6 +326,15 @@ class _Run:
             days_beyond = sorted(edge + timedelta(days=step * i) for i in range(1, EDGE_DAYS + 1))
             self.edges[step] = self._any_bar([one for one in self.series if one.required], days_beyond)
         return self.edges[step]
+
+    def _asked_again(self, required: list[Series], day: date) -> str:
+        """Why is the day not believed to be empty? "" where a second asking was answered, and empty again."""
+        said = self.fetcher.fetch(required, self.shelf.symbol, self.shelf.tf, [day])
+        if said.state(day, [one.name for one in required]) > State.ANSWERED:
+            return f"it was answered empty, and then not at all ({said.reasons.get(day, 'no answer')}); ask again"
+        if any(answer.has(day) for answers in said.answers.values() for answer in answers):
+            return "it was answered empty once and with bars once; ask again"
+        return ""
 
     def _any_bar(self, required: list[Series], asked: list[date]) -> bool:
         said = self.fetcher.fetch(required, self.shelf.symbol, self.shelf.tf, asked).answers

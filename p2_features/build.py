@@ -169,7 +169,7 @@ def _compute(writer: commit.Writer, bars: Shelf, chunk: list[date], choice: Choi
             continue
         inputs = _inputs(day, grid.entries, choice, bars.tf)
         table = _table(choice, computed, grid, at, mask, bars.symbol)
-        if not writer.stage(day, table, Provenance(_source(grid, day), inputs, choice.code())):
+        if not writer.stage(day, table, Provenance(_source(grid, day, choice), inputs, choice.code())):
             built.unchanged += 1
 
 
@@ -207,9 +207,10 @@ def _table(
     return pa.Table.from_arrays([pa.array([symbol] * len(ts), pa.string()), ts, *values], schema=schema)
 
 
-def _source(grid: Grid, day: date) -> str:
+def _source(grid: Grid, day: date, choice: Choice) -> str:
     """Which sources do the bars of this day's reach come from?"""
-    cells = {entry.source for each, entry in grid.entries.items() if entry and each <= day}
+    back = fresh.days_back(choice.reach, grid.tf)
+    cells = {entry.source for each, entry in grid.entries.items() if entry and 0 <= (day - each).days <= back}
     names = sorted({source_name(cell) for cell in cells})
     mark = " SYNTHETIC" if any("SYNTHETIC" in cell.split(":")[0] for cell in cells) else ""
     return f"{' + '.join(names)}{mark}: P1 bars"

@@ -19,6 +19,7 @@ from p2_features.feature import Feature, Past, Sums, Then
 
 FEATURE_NAME = re.compile(r"_?[a-z][a-z0-9_]{0,60}")
 SHORT_NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
+WITHOUT = "left out by --without"
 TAKEN = COLUMNS | CLOCKS | FUNCTIONS | {"pi", "symbol", "ts"}
 LIMITS = {
     "window_days": (1, 366), "winsor_low": (0, 0.5), "winsor_high": (0.5, 1), "quantile_least_bars": (1, 10_000),
@@ -248,7 +249,7 @@ def select(
     for feature in features:
         lacking = [column for column in feature.required if offered.get(column, False) is not True]
         if feature.name in exclude:
-            left_out[feature.name] = "left out by --without"
+            left_out[feature.name] = WITHOUT
         elif lacking:
             reason = offered.get(lacking[0]) or "the source does not offer it"
             left_out[feature.name] = f"needs {lacking[0]}: {reason}"

@@ -121,14 +121,27 @@ def chosen(shelf: Shelf, bars: Shelf, asked: Asked) -> Choice:
     if not 0 <= warmup <= 2 * window:
         raise Usage(f"--warmup {warmup} is outside 0 … {2 * window}, twice the {window} bars of the past window")
     set_name = asked.set_name or (said["set"] if said and not asked.reselect else "core")
-    features = found.features(shelf.tf, set_name, asked.include)
+    before, without = _recorded(said, found, shelf) if said and not asked.reselect else ((), ())
+    before = () if asked.set_name else tuple(name for name in before if name not in asked.exclude)
+    without = tuple(name for name in without if name not in asked.include)
+    features = found.features(shelf.tf, set_name, (*before, *asked.include))
     if said and not asked.decides():
         kept, left_out = _as_decided(features, said, bars)
     else:
-        kept, left_out = catalogue.select(features, offered(bars), asked.include, asked.exclude)
+        known = {feature.name for feature in features}
+        exclude = (*asked.exclude, *(name for name in without if name in known and name not in asked.exclude))
+        kept, left_out = catalogue.select(features, offered(bars), asked.include, exclude)
     if not kept:
         raise Usage(f"{shelf}: no feature is left; the source offers none of their inputs")
     return Choice(set_name, kept, left_out, found.settings, warmup, window)
+
+
+def _recorded(said: Mapping, found: catalogue.Catalogue, shelf: Shelf) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Which features of other sets were asked for earlier, and which left out by --without? Those conf still has."""
+    every = {feature.name for feature in found.features(shelf.tf, list(found.sets)[-1])}
+    own = {feature.name for feature in found.features(shelf.tf, said["set"])}
+    more = tuple(name for name in said["columns"] if name in every - own)
+    return more, tuple(name for name, why in said["left_out"].items() if why == catalogue.WITHOUT and name in every)
 
 
 def _as_decided(features: Sequence[Feature], said: Mapping, bars: Shelf) -> tuple[tuple[Feature, ...], dict[str, str]]:

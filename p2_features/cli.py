@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -106,7 +106,7 @@ def build(
     asked = Asked(set_name, include, exclude, reselect, warmup, winsor_low, winsor_high).checked()
     failures, results = [], []
     for target in targets:
-        chosen_span = span if target.days is None else Span(None, target.days[0], target.days[-1])
+        chosen_span = span if target.days is None else replace(span, only=frozenset(target.days))
         try:
             done = building.build(target.shelf, target.bars, chosen_span, asked, wait, cli.say)
         except (PerplakeError, OSError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -128,7 +128,7 @@ def triple_barrier(
     failures, results = [], []
     for target in targets:
         work = building.Work(target.shelf, target.features, target.bars, chosen)
-        chosen_span = span if target.days is None else Span(None, target.days[0], target.days[-1])
+        chosen_span = span if target.days is None else replace(span, only=frozenset(target.days))
         try:
             done = building.build(work, chosen_span, wait, cli.say)
         except (PerplakeError, OSError) as error:

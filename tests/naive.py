@@ -263,7 +263,7 @@ def fold_roles(ts, t1, blocks, tested, embargo, horizon=0):
     block = {}
     for b in range(blocks):
         size = len(stamps) // blocks + (b < len(stamps) % blocks)
-        block.update(dict.fromkeys(stamps[len(block):len(block) + size], b))
+        block.update(dict.fromkeys(stamps[len(block) : len(block) + size], b))
     runs = []
     for b in sorted(tested):
         if runs and runs[-1][-1] == b - 1:

@@ -146,7 +146,9 @@ def test_a_day_that_is_not_there_is_absent(root: Path) -> None:
     shelf = lakes.a_shelf(root)
     assert days.read(shelf, lakes.DAY) is None and days.entry(shelf, lakes.DAY) is None
     assert days.committed(shelf) == {} and not days.is_committed(shelf, lakes.DAY)
-    with pytest.raises(NotReady, match="p1_ingest ingest --symbol BTCUSDT --tf 1h --start 2025-05-01 --end 2025-05-01"):
+    with pytest.raises(
+        NotReady, match=r"p1_ingest ingest --symbol BTCUSDT --tf 1h --lake .* --start 2025-05-01 --end 2025-05-01"
+    ):
         days.need(shelf, lakes.DAY)
 
 

@@ -216,7 +216,19 @@ def test_intervals_are_the_distance_to_the_settlement_before() -> None:
     hours = [0, 8, 16, 20, 24, 25, 41, 45]
     rows = [{"fundingTime": START - DAY + h * HOUR + h % 3, "fundingRate": "0.0001"} for h in hours]
     said = read("funding", rows).values["funding_interval_hours"]
-    assert said.tolist() == [8, 8, 8, 4, 4, 1, 4, 4], "sixteen hours is a settlement missed, so the next gap decides"
+    assert said[[1, 2, 3, 4, 5, 7]].tolist() == [8, 8, 4, 4, 1, 4]
+    assert np.isnan(said[[0, 6]]).all(), "before the first nothing is known; sixteen hours is a settlement missed"
+
+
+def test_a_later_settlement_changes_no_earlier_interval() -> None:
+    rows = [{"fundingTime": START - DAY + h * HOUR, "fundingRate": "0.0001"} for h in (0, 8, 24, 28, 32)]
+    for n in range(1, len(rows)):
+        early, late = (read("funding", part).values["funding_interval_hours"] for part in (rows[:n], rows))
+        assert np.array_equal(early, late[:n], equal_nan=True)
+
+
+def test_one_settlement_alone_knows_no_interval() -> None:
+    rows = [{"fundingTime": START - DAY, "fundingRate": "0.0001"}]
     assert np.isnan(read("funding", rows[:1]).values["funding_interval_hours"]).all()
 
 

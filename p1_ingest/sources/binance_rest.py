@@ -169,12 +169,12 @@ def _read_settlements(request: Request, where: str, rows: list[Any]) -> Answer:
 
 
 def _intervals(at: np.ndarray) -> np.ndarray:
-    """Hours since the settlement before (for the first one, until the next), which REST does not say; else NaN."""
-    gaps = np.round(np.diff(at) / HOUR)
-    gaps = np.where(np.isin(gaps, INTERVALS), gaps, np.nan)
-    hours = np.concatenate([gaps[:1], gaps]) if len(gaps) else np.full(len(at), np.nan)
-    after = np.concatenate([gaps, gaps[-1:]]) if len(gaps) else hours
-    return np.where(np.isnan(hours), after, hours)
+    """Hours since the settlement before, which REST does not say; NaN for the first, and where the gap is no period.
+
+    Never the gap to the settlement after: that is not known yet when the rate is.
+    """
+    gaps = np.round(np.diff(at, prepend=np.int64(at[0] if len(at) else 0)) / HOUR)
+    return np.where(np.isin(gaps, INTERVALS), gaps, np.nan)
 
 
 def _read_metrics(request: Request, where: str, rows: list[Any]) -> Answer:
