@@ -2,6 +2,7 @@
 SHELL := /bin/sh
 PYTHON ?= python3
 PY := .venv/bin/python
+SYMBOLS ?= $(SYMBOL)
 BARE := $(if $(strip $(SYMBOLS)),$(foreach s,$(SYMBOLS),--symbol $(s)))
 PICK := $(BARE) $(if $(TF),$(foreach t,$(TF),--tf $(t))) $(if $(LAKE),--lake $(LAKE))
 SPAN := $(if $(DAYS),--days $(DAYS)) $(if $(START),--start $(START)) $(if $(END),--end $(END))

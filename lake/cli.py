@@ -229,6 +229,9 @@ def status(commands: click.Group, name: str, argv: list[str] | None = None) -> i
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as done:
         return done.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help() if error.ctx else "", err=True)
+        return 2
     except click.UsageError as error:
         return _told(f"{' '.join(error.format_message().split()).rstrip('.')}{_see(error, name)}", 2)
     except (KeyboardInterrupt, click.Abort):

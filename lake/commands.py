@@ -196,12 +196,15 @@ def repair(run: bool, lake: str | None, debug: bool) -> int:
     """
     from lake import repair as repairing
 
-    found = repairing.repair(cli.opened(lake))
+    where = cli.opened(lake)
+    found = repairing.repair(where)
     for one in found:
         click.echo(str(one))
-    commands_of = list(dict.fromkeys(one.command for one in found))
-    if not found:
-        cli.say("nothing is damaged")
+    commands_of = list(dict.fromkeys([*(one.command for one in found), *repairing.gone(where)]))
+    if not commands_of:
+        cli.say("nothing is damaged, and nothing is gone")
+    elif not found:
+        cli.say(f"{len(commands_of)} days the log tells of are gone; these commands make them anew:")
     for words in commands_of:
         click.echo(f"  {words}")
     return cli.spawned(commands_of) if run else 0

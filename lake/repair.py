@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from lake import days, disk, locks, recover, roots
+from lake import days, disk, locks, log, recover, roots
 from lake.layout import MANIFEST, SUCCESS, Shelf
 from meta.errors import Tampered
 
@@ -40,6 +40,17 @@ def repair(root: Path) -> list[SetAside]:
             with locks.job(shelf):
                 recover.shelf(shelf)
                 found += [_set_aside(shelf, day, fact) for day, fact in _damaged(shelf)]
+    return found
+
+
+def gone(root: Path) -> list[str]:
+    """Which commands make the days anew that the log tells of and the disk no longer has?"""
+    found = []
+    for shelf in roots.shelves(root):
+        there = {day for day in shelf.days_on_disk() if any(shelf.day_folder(day).iterdir())}
+        found += [
+            f"{days.command(shelf)} --start {day} --end {day}" for day in log.last_words(shelf) if day not in there
+        ]
     return found
 
 

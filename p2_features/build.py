@@ -44,6 +44,7 @@ class Built:
     reasons: Counter[str] = field(default_factory=Counter)
     cost: Counter[str] = field(default_factory=Counter)
     warming: int = 0
+    command: str = ""  # what builds these features again
 
     def lines(self) -> list[str]:
         """How is it told to people?"""
@@ -95,6 +96,7 @@ def build(
         raise NotReady(_no_bars(bars, span, list(known_bars)))
     choice = chosen(shelf, bars, asked)
     built = Built(shelf.symbol, shelf.tf.name, tuple(f.name for f in choice.features), choice.left_out)
+    built.command = days.command(shelf)
     with commit.writing(shelf, wait) as writer:
         notes.write(shelf, notes.FEATURES, choice.note())
         candidates = [day for day in wanted if _warm(day, known_bars, choice, bars)]
@@ -220,6 +222,6 @@ def costly(built: Built) -> Iterator[str]:
     """Which features cost more rows than is usual, and what can be done about it?"""
     for name, lost in built.cost.most_common():
         if built.bars and lost > COSTLY * built.bars:
-            way_out = f"python -m p2_features build --symbol {built.symbol} --tf {built.tf} --without {name}"
+            way_out = f"{built.command} --without {name}"
             fact = f"{name} is missing on {lost:,} of {built.bars:,} bars, and rows are written whole or not at all"
             yield f"{built.symbol} {built.tf}: {fact}; `{way_out}` keeps those rows"

@@ -9,7 +9,7 @@ import pytest
 
 from lake import days, locks
 from lake.layout import MANIFEST, SUCCESS, Shelf
-from lake.repair import repair
+from lake.repair import gone, repair
 from lake.verify import verify
 from meta.errors import Busy
 from tests import lakes
@@ -52,8 +52,10 @@ def test_what_is_damaged_is_set_aside_and_can_be_made_anew(shelf: Shelf, how: st
     assert {day: lakes.entry(shelf, day) for day in sound} == sound
     assert f"--start {BAD} --end {BAD}" in aside.command
     assert f"--lake {shelf.root}" in aside.command
+    assert gone(shelf.root) == [aside.command], "asked again, it still knows what is to be made anew"
     lakes.committed(shelf, [BAD])
     assert days.need(shelf, BAD)
+    assert gone(shelf.root) == []
     assert not [finding for finding in verify(shelf.root) if finding.wrong]
 
 
