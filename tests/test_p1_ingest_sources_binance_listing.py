@@ -19,6 +19,7 @@ from p1_ingest.http import Sender
 from p1_ingest.ingest import Choice, ingest
 from p1_ingest.record import Record
 from p1_ingest.replay_cli import replayed
+from p1_ingest.sources import binance_archive as archive
 from p1_ingest.sources import binance_listing as listing
 from p1_ingest.sources.base import Reply, Request
 from p1_ingest.sources.binance import Binance, BinanceConf, Hosts
@@ -104,8 +105,50 @@ def test_an_older_file_than_the_oldest_listed_is_found_by_its_digest(tmp_path, m
     hidden = f"{PREFIX}{SYMBOL}-metrics-2024-06-10.zip"
     keys = Mirror.keys
     served.keys = lambda prefix: [key for key in keys(served, prefix) if not key.startswith(hidden)]
-    assert run(source(), tmp_path).committed == LISTED
-    assert not run(source(), tmp_path).not_offered
+    done = run(source(), tmp_path)
+    assert done.committed == LISTED and not done.not_offered
+
+
+def test_a_whole_month_before_the_listing_is_not_asked_for_day_by_day(tmp_path, mirror) -> None:  # type: ignore[no-untyped-def]
+    served, source = mirror
+    run(source(), tmp_path, days_between(date(2024, 4, 1), LISTED[-1]))
+    assert not [path for path in served.asked if "/daily/klines" in path and "2024-04" in path]
+
+
+JUNE = days_between(date(2024, 6, 1), date(2024, 6, 30))
+
+
+def june(there: set[date], now: int = NOW, keys: tuple[str, ...] = ()) -> tuple[list[date], int]:
+    """Which days of June are not denied once their month and its last day are missing, and by how many requests?"""
+    asked = []
+
+    def fetch(request: Request) -> bytes:
+        asked.append(request)
+        if request.host == listing.HOST:
+            return page([key for key in keys if key.startswith(dict(request.params)["prefix"])])
+        if any(str(day) in request.path for day in there):
+            return b""
+        raise NotReady("is not published")
+
+    folders = listing.Folders(lambda: now, set())
+    month = archive.month_file("klines", SYMBOL, SYMBOL, TF, JUNE[0], JUNE)
+    coming = {day: archive.day_file("klines", SYMBOL, SYMBOL, TF, day, [day]) for day in JUNE}
+    gone = [month, *(coming[day] for day in JUNE[-1:] if day not in there)]
+    assert folders.look_up(gone, list(coming.values()), fetch) == ""
+    return [day for day, request in coming.items() if not folders.denies(request)], len(asked)
+
+
+def test_where_nothing_is_listed_a_missing_digest_denies_what_is_older() -> None:
+    assert june(set()) == ([], 2), "a look at two folders"
+    assert june({JUNE[-1]}) == (JUNE, 3), "the listing is stale"
+    assert june(set(), day_start(date(2024, 7, 20))) == (JUNE, 2), "so young a month may come yet"
+
+
+def test_files_of_another_kind_in_the_folder_tell_nothing() -> None:
+    folder = "data/futures/um/daily/klines/BTCUSDT/1h/"
+    keys = tuple(f"{folder}BTCUSDT-{name}" for name in ("1d-2024-06-02.zip", "1h-2024-06-20.zip", "1h-2024-06-21.zip"))
+    assert june(set(), keys=keys)[0] == JUNE[19:]
+    assert june({JUNE[18]}, keys=keys)[0] == JUNE
 
 
 def test_a_series_is_offered_where_the_listing_has_it_and_left_out_where_it_has_none(tmp_path, mirror) -> None:  # type: ignore[no-untyped-def]
