@@ -1,6 +1,6 @@
 """What venues said is kept as it came: every body once, under its own digest, and a line for every answer.
 
-    raw/ab/cd/<sha256>.zst   a body, zstd; the name is the sha256 of what it unpacks to
+    raw/ab/<sha256>.zst      a body, zstd; the name is the sha256 of what it unpacks to
     raw/index                JSON lines, appended: run, answer, day, end
 
 A `run` is one ingest of one symbol and timeframe. Each `answer` it accepts (a 404 too) names its body. A `day` says
@@ -132,7 +132,7 @@ def index(root: Path) -> Path:
 
 def path(root: Path, sha: str) -> Path:
     """Where is the body of this sha256?"""
-    return folder(root) / sha[:2] / sha[2:4] / f"{sha}.zst"
+    return folder(root) / sha[:2] / f"{sha}.zst"
 
 
 def keep(root: Path, body: bytes) -> str:
