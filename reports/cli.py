@@ -1,0 +1,12 @@
+"""Reports on the command line: what people look at, and what they take away."""
+
+from __future__ import annotations
+
+import click
+
+from lake import cli
+
+
+@click.group(cls=cli.Commands)
+def commands() -> None:
+    """Who looks? Pages, exports, arrays: made from the lake, never written into it."""
