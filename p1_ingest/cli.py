@@ -113,9 +113,9 @@ def ingest(
         python -m p1_ingest ingest --replay --raw data --lake /tmp/again
     """
     from p1_ingest import venues
-    from p1_ingest.ingest import Choice
     from p1_ingest.record import Record
     from p1_ingest.refresh import Revalidating
+    from p1_ingest.wanted import Choice
 
     if source and source_argument and source != source_argument:
         raise Usage(f"give one source, not both {source_argument} and {source}")
@@ -210,7 +210,7 @@ def _run(venue, sender, targets: list[Target], choice, moment, record, tell, kno
     """Ingest every target; one that fails does not stop the others. Returns the summaries and the failures."""
     from p1_ingest import venues
     from p1_ingest.ingest import ingest as ingest_shelf
-    from p1_ingest.ingest import wanted_days, within_plan
+    from p1_ingest.wanted import wanted_days, within_plan
 
     results, failures, gates = [], [], set()
     for target in targets:

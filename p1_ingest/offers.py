@@ -16,8 +16,8 @@ from meta.timeframes import MINUTE, Timeframe, days_between
 from p1_ingest import venues
 from p1_ingest.grid import STAMPS
 from p1_ingest.http import Sender
-from p1_ingest.ingest import chunks, last_settled
 from p1_ingest.sources.base import Request, Source
+from p1_ingest.wanted import chunks, last_settled
 
 PUBLISHED = 3  # days after which an archive has its files
 DEEPER = 3  # how often a source is asked what else could be asked

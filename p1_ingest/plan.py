@@ -11,8 +11,8 @@ from lake.layout import Shelf
 from meta.timeframes import DAY
 from p1_ingest import venues
 from p1_ingest.http import Sender
-from p1_ingest.ingest import Choice, chunks, code, to_ask, wanted_days, within_plan
 from p1_ingest.sources.base import Request, Source
+from p1_ingest.wanted import Choice, chunks, code, to_ask, wanted_days, within_plan
 
 BYTES_A_BAR = {"json": 110, "zip": 45, "text": 45}  # as measured: rows of JSON, and of compressed CSV
 SECONDS_A_REQUEST = 0.35  # a round trip to a far venue, where no limit says otherwise

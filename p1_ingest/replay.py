@@ -13,8 +13,8 @@ from lake.layout import Shelf
 from lake.manifest import digest
 from meta.errors import BadPayload, NotReady, Refused, Tampered
 from meta.timeframes import days_between
-from p1_ingest.ingest import Choice, code
 from p1_ingest.sources.base import Reply, Request, Source
+from p1_ingest.wanted import Choice, code
 
 Key = tuple[str, str, tuple[tuple[str, str], ...]]  # host, path, params
 

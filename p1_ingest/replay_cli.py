@@ -15,11 +15,12 @@ from meta.timeframes import timeframe
 from p1_ingest import replay as replaying
 from p1_ingest import venues
 from p1_ingest.http import Sender
-from p1_ingest.ingest import Choice, ingest, wanted_days, within_plan
+from p1_ingest.ingest import ingest
 from p1_ingest.record import Record
 from p1_ingest.replay import Replay
 from p1_ingest.sources.base import Source
 from p1_ingest.summary import Summary
+from p1_ingest.wanted import Choice, wanted_days, within_plan
 
 Told = tuple[list[Summary], list[str]]
 

@@ -21,7 +21,7 @@ from meta.datasets import DATASETS
 from meta.errors import NotReady, Refused, Usage
 from meta.timeframes import TIMEFRAMES, Timeframe, day_start
 from p1_ingest.bars import SCHEMA
-from p1_ingest.ingest import CODE_SETTINGS, chunks
+from p1_ingest.wanted import CODE_SETTINGS, chunks
 
 RULES = {**CODE_SETTINGS, "resample": 1}  # goes up when a rule below changes
 MARK = "resampled from "  # in a manifest's source cell: which timeframe the bars were made of

@@ -267,7 +267,7 @@ def _files() -> str:
         "### .lake/log.tsv, one line a publish",
         told((field.name for field in fields(log.Line)), LOG),
         "### OFFERED.json, beside a symbol's bars",
-        told(source_text.keys("p1_ingest/ingest.py", "_offered"), OFFERED),
+        told(source_text.keys("p1_ingest/served.py", "offered"), OFFERED),
         "### FEATURES.json, beside a symbol's features",
         told(source_text.keys("p2_features/choice.py", "note"), FEATURES),
     )

@@ -29,8 +29,9 @@ from p1_ingest.bars import together
 from p1_ingest.fetch import Fetcher, State
 from p1_ingest.grid import STAMPS, laid
 from p1_ingest.http import Sender
-from p1_ingest.ingest import Choice, ingest
+from p1_ingest.ingest import ingest
 from p1_ingest.sources.base import Answer, Reply, Request, Series, Source
+from p1_ingest.wanted import Choice
 from tests import lakes
 from tests.archive import zipped
 from tests.canned import Canned, reply

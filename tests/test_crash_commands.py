@@ -11,10 +11,11 @@ import pytest
 from lake.cli import Span
 from meta.timeframes import day_start
 from p1_ingest.http import Sender
-from p1_ingest.ingest import Choice, ingest
+from p1_ingest.ingest import ingest
 from p1_ingest.sim.quirks import CALM
 from p1_ingest.sim.server import SimVenue
 from p1_ingest.sources.coinglass import sim_source
+from p1_ingest.wanted import Choice
 from p2_features.build import build as build_features
 from p2_features.choice import Asked
 from p3_labels.build import Work

@@ -14,8 +14,9 @@ from lake import days
 from meta.errors import BadPayload, NotReady
 from meta.timeframes import DAY, Timeframe, day_start
 from p1_ingest.fetch import Fetcher, State
-from p1_ingest.ingest import Choice, _workers, ingest
+from p1_ingest.ingest import _workers, ingest
 from p1_ingest.sources.base import Answer, Gate, Request, Series, Source
+from p1_ingest.wanted import Choice
 from tests import lakes
 
 TF = "1h"

@@ -23,7 +23,7 @@ from meta.errors import NotReady, PerplakeError, Refused, Tampered
 from meta.timeframes import DAY, HOUR, day_start, days_between, timeframe
 from p1_ingest.cli import commands
 from p1_ingest.http import Sender
-from p1_ingest.ingest import Choice, ingest
+from p1_ingest.ingest import ingest
 from p1_ingest.record import Record
 from p1_ingest.replay import Replay
 from p1_ingest.replay_cli import replayed
@@ -34,6 +34,7 @@ from p1_ingest.sources.binance import Binance, binance_conf
 from p1_ingest.sources.coinglass import CoinGlass, sim_source
 from p1_ingest.sources.coinglass_conf import coinglass_conf
 from p1_ingest.summary import Summary
+from p1_ingest.wanted import Choice
 from tests import binance_venue, lakes
 from tests.archive import Archive, served
 from tests.canned import Canned, Clock, reply

@@ -19,10 +19,11 @@ from meta.timeframes import DAY as DAY_MS
 from meta.timeframes import TIMEFRAMES, Timeframe, day_start, timeframe
 from p1_ingest import cli
 from p1_ingest.http import Sender
-from p1_ingest.ingest import Choice, ingest
+from p1_ingest.ingest import ingest
 from p1_ingest.resample import grouped, resample
 from p1_ingest.sim.server import SimVenue
 from p1_ingest.sources.coinglass import sim_source
+from p1_ingest.wanted import Choice
 from tests import lakes
 
 SOME = [date(2026, 3, 2), date(2026, 3, 3)]

@@ -16,7 +16,7 @@ from meta.errors import BadPayload, NotReady, Retryable
 from meta.timeframes import day_start, days_between, timeframe
 from p1_ingest import offers
 from p1_ingest.http import Sender
-from p1_ingest.ingest import Choice, ingest
+from p1_ingest.ingest import ingest
 from p1_ingest.record import Record
 from p1_ingest.replay_cli import replayed
 from p1_ingest.sources import binance_archive as archive
@@ -24,6 +24,7 @@ from p1_ingest.sources import binance_listing as listing
 from p1_ingest.sources.base import Reply, Request
 from p1_ingest.sources.binance import Binance, BinanceConf, Hosts
 from p1_ingest.summary import Summary
+from p1_ingest.wanted import Choice
 from tests import lakes
 from tests.archive import Archive
 from tests.mirror import SPACE, Mirror, mirrored

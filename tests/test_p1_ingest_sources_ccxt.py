@@ -20,10 +20,11 @@ from meta.symbols import market_folder
 from meta.timeframes import DAY, HOUR, MINUTE, TIMEFRAMES, day_start, timeframe
 from p1_ingest import cli, venues
 from p1_ingest.http import Sender
-from p1_ingest.ingest import Choice, ingest
+from p1_ingest.ingest import ingest
 from p1_ingest.sources.base import Reply, Request
 from p1_ingest.sources.ccxt import Ccxt, ccxt_source
 from p1_ingest.sources.ccxt_offer import ccxt_conf
+from p1_ingest.wanted import Choice
 from tests import archive, lakes
 from tests.binance_venue import open_venue
 from tests.ccxt_venue import MARKETS, CcxtVenue

@@ -12,11 +12,12 @@ from lake import days
 from meta.errors import VenueRefused
 from meta.timeframes import HOUR, TIMEFRAMES, day_start, timeframe
 from p1_ingest.http import Sender
-from p1_ingest.ingest import Choice, ingest
+from p1_ingest.ingest import ingest
 from p1_ingest.sim.server import SimVenue
 from p1_ingest.sources.base import Reply, Source
 from p1_ingest.sources.binance import Binance, BinanceConf, Hosts
 from p1_ingest.sources.coinglass import coinglass_source, sim_source
+from p1_ingest.wanted import Choice
 from tests import lakes
 from tests.archive import Archive, served
 from tests.binance_venue import Venue, open_venue

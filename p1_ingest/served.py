@@ -1,0 +1,41 @@
+"""Which bar columns does a venue really serve for this symbol? It is found out by asking, and kept in OFFERED.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+from lake import days, notes
+from lake.layout import Shelf
+from lake.manifest import Entry
+from p1_ingest.bars import absent_series
+from p1_ingest.sources.base import Listing, Series, Source
+
+NEVER_SERVED = "its files answered 404 on every day asked for"
+NOT_LISTED = "the venue lists no file of it"
+
+
+def never_served(known: Mapping[date, Entry]) -> set[str]:
+    """Which series was no committed day served with?"""
+    absent = [absent_series(entry.source) for entry in known.values()]
+    return set.intersection(*absent) if absent else set()
+
+
+def offered(
+    source: Source, series: Sequence[Series], shelf: Shelf, listing: Listing | None = None
+) -> dict[str, object]:
+    """Which bar columns does the source offer for this symbol, and why not the others?
+
+    The source's own declaration, less the series its listing has no file of; where nobody looked there, less those
+    that no committed day could be served with, unless an earlier run had looked.
+    """
+    never, before = never_served(days.committed(shelf)), (notes.read(shelf, notes.OFFERED) or {}).get("columns", {})
+    columns: dict[str, object] = dict(source.left_out(shelf.symbol, shelf.tf))
+    for one in series:
+        listed, said = listing.has(one.name) if listing else None, before.get(one.columns[0])
+        why: object = True
+        if one.name in never and not listed:
+            unserved = NOT_LISTED if listed is False else NEVER_SERVED
+            why = said if listed is None and said in (True, NOT_LISTED) else unserved
+        columns |= dict.fromkeys(one.columns, why)
+    return {"source": source.name, "columns": columns}
