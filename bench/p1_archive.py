@@ -27,13 +27,14 @@ from lake.layout import Shelf
 from lake.layout import shelf as shelf_of
 from meta.datasets import DATASETS
 from meta.timeframes import Timeframe, day_start, days_between, timeframe
-from p1_ingest import bars, ingest, wire
+from p1_ingest import bars, ingest, run, wire
 from p1_ingest.fetch import Fetcher
 from p1_ingest.http import Sender
 from p1_ingest.record import Record
 from p1_ingest.sources import binance_archive
 from p1_ingest.sources.base import Host, Series
 from p1_ingest.sources.binance import Binance, Route, binance_conf
+from p1_ingest.wanted import Choice
 
 SYMBOL, TF, ROUNDS, WORKERS = "BTCUSDT", timeframe("5m"), 5, 4
 DAYS = days_between(date(2024, 9, 1), date(2024, 11, 29))
@@ -48,7 +49,7 @@ STEPS: dict[str, list[tuple[Any, str]]] = {
     "parse CSV": [(Binance, "read")],
     "metrics labels": [(Binance, "settle")],
     "keep raw bodies": [(raw, "keep")],
-    "lay on the grid, quarantine": [(bars, "laid"), (ingest, "day_of_bars"), (ingest, "together")],
+    "lay on the grid, quarantine": [(bars, "laid"), (run, "day_of_bars"), (run, "together")],
     "encode, stage, read back": [(commit.Writer, "stage")],
     "fsync": [(disk, "sync"), (disk, "sync_all")],
     "publish: renames, locks, log": [(commit.Writer, "publish"), (locks, "publishing")],
@@ -151,7 +152,7 @@ def mirror(root: Path) -> Iterator[str]:
 def ingested(source: Binance, shelf: Shelf) -> tuple[float, float]:
     """Wall and CPU seconds of one whole ingest."""
     record = Record(shelf.root, source.name, lambda: NOW)
-    choice = ingest.Choice(refresh_tail=0, workers=WORKERS)
+    choice = Choice(refresh_tail=0, workers=WORKERS)
     wall, cpu = time.perf_counter(), time.process_time()
     with Sender(source.hosts, pools=source.pools, record=record.heard, failed=record.failed) as sender:
         summary = ingest.ingest(source, sender, shelf, DAYS, choice, lambda: NOW, record=record)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 LIMIT_HEADERS = ("api-key-max-limit",)
 USED_HEADERS = ("api-key-use-limit", "x-mbx-used-weight-1m")
+LONG = 10.0  # seconds of waiting that people are told of
 WHOLE = re.compile(r"[0-9]{1,7}")
 
 
@@ -23,10 +24,19 @@ class Pool:
 
 
 class Budget:
-    """One pool's spending, shared by all threads."""
+    """One pool's spending, shared by all threads; `tell` hears of long waits, once each."""
 
-    def __init__(self, pool: Pool, *, clock: Callable[[], float], sleep: Callable[[float], object]) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        name: str = "",
+        *,
+        clock: Callable[[], float],
+        sleep: Callable[[float], object],
+        tell: Callable[[str], None] = lambda line: None,
+    ) -> None:
         self.limit = pool.limit
+        self._name, self._tell, self._told_until = name, tell, float("-inf")
         self._pool = pool
         self._clock = clock
         self._sleep = sleep
@@ -47,6 +57,10 @@ class Budget:
                     self._spent.append((now, weight))
                     self._since += weight
                     return now - began
+                tell = wait >= LONG and now >= self._told_until
+                self._told_until = now + wait if tell else self._told_until
+            if tell:
+                self._tell(f"{self._name}: waiting {wait:.0f} s, by its limit of {self._limited()}")
             self._sleep(wait + 0.001)  # or rounding could leave a wait too small to move the clock
 
     def hold(self, seconds: float) -> None:
@@ -65,6 +79,9 @@ class Budget:
                 self.limit = limit
             if used is not None:
                 self._heard, self._since = (self._clock(), used), 0
+
+    def _limited(self) -> str:
+        return f"{self.limit} in {self._pool.seconds:g} s" if self.limit else "its own"
 
     def _wait(self, now: float, weight: int) -> float:
         """Seconds until `weight` fits; 0 where it fits now."""

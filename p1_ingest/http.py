@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import itertools
 import random
 import re
@@ -13,9 +12,10 @@ from types import TracebackType
 from typing import Protocol
 from urllib.parse import quote, urlencode, urlsplit
 
-from lake import settings
 from meta.errors import BadPayload, NotReady, PerplakeError, Refused, Retryable, Usage, VenueRefused
+from p1_ingest.addresses import base_url, keys_for
 from p1_ingest.budget import Budget, Pool
+from p1_ingest.outages import Outages
 from p1_ingest.payload import said
 from p1_ingest.sources.base import Host, Reply, Request
 from p1_ingest.wire import BOUNDS, CONNECT, SILENCE, Bounds, Wire
@@ -43,8 +43,8 @@ class Sender:
 
     keys : environment name -> key, see `keys_for`. pools : Request.pool -> limit; an unnamed pool has none until the
     venue's headers say so. record(request, body, reply) sees every accepted answer, and what says "not there";
-    failed(request, why) what was given up. log gets one line a try. Nothing it raises, logs or records holds a key.
-    Threads may share it.
+    failed(request, why) what was given up. log gets one line a try, tell one for each thing that is waited for long.
+    Nothing it raises, tells, logs or records holds a key. Threads may share it.
     """
 
     def __init__(
@@ -63,8 +63,9 @@ class Sender:
         record: Record | None = None,
         failed: Failed | None = None,
         log: Callable[[str], None] | None = None,
+        tell: Callable[[str], None] = lambda line: None,
     ) -> None:
-        self._hosts = {name: (_checked(name, host.url), host) for name, host in hosts.items()}
+        self._hosts = {name: (base_url(name, host.url), host) for name, host in hosts.items()}
         self._keys = dict(keys_for(hosts) if keys is None else keys)
         self._secrets = [form for key in self._keys.values() if len(key) >= SECRET for form in {key, quote(key, "")}]
         self._wire = Wire(bounds, timeout) if transport is None else None
@@ -72,6 +73,8 @@ class Sender:
         self._tries, self._bounds = tries, bounds
         self._clock, self._sleep, self._rng = clock, sleep, rng or random.Random()
         self._record, self._failed, self._log = record, failed, log
+        self._tell = lambda line: tell(self._hidden(line))
+        self._outages = Outages(self._tell, clock)
         self._pools, self._budgets, self._lock = dict(pools or {}), dict[str, Budget](), threading.Lock()
 
     def send(self, request: Request, judge: Judge) -> bytes:
@@ -92,27 +95,37 @@ class Sender:
         most, budget = self._bounds[request.expects].seconds, self.budget(request.pool or request.host)
         began, queued = self._clock(), 0.0
         for number in itertools.count(1):
-            queued += self._queue(request, budget)
+            self._outages.check(request.host)
+            queued += budget.take(request.weight)
             try:
-                return self._once(request, url, headers, most - (self._clock() - began - queued), number, judge, budget)
+                body = self._once(request, url, headers, most - (self._clock() - began - queued), number, judge, budget)
             except Retryable as error:
                 pause, spent = self._pause(error, number), self._clock() - began - queued
                 if number >= self._tries or spent + pause >= most:
-                    line = f"{error}; gave up after {_times(number)} in {spent:.0f} s, run the same command again later"
-                    raise Retryable(self._hidden(line), after=error.after) from None
+                    raise self._given_up(request, error, number, spent) from None
+                self._outages.tried(request.host, number, self._tries, str(error))
                 if error.after is not None:
                     budget.hold(pause)
                 self._sleep(pause)
             except PerplakeError as error:
+                self._outages.answered(request.host)
                 raise type(error)(self._hidden(str(error))) from None
+            else:
+                self._outages.answered(request.host)
+                return body
         raise AssertionError("the loop above ends by return or raise")
+
+    def _given_up(self, request: Request, error: Retryable, number: int, spent: float) -> Retryable:
+        fact = self._hidden(f"{error}; gave up after {_times(number)} in {spent:.0f} s")
+        self._outages.gave_up(request.host, fact)
+        return Retryable(f"{fact}, run the same command again later", after=error.after)
 
     def budget(self, pool: str) -> Budget:
         """What may still be spent of this pool?"""
         with self._lock:
             if pool not in self._budgets:
                 limit = self._pools.get(pool, Pool())
-                self._budgets[pool] = Budget(limit, clock=self._clock, sleep=self._sleep)
+                self._budgets[pool] = Budget(limit, pool, clock=self._clock, sleep=self._sleep, tell=self._tell)
             return self._budgets[pool]
 
     def close(self) -> None:
@@ -136,12 +149,6 @@ class Sender:
             headers[host.key_header] = key
         query = urlencode(request.params, safe=",")
         return base + request.path + (f"?{query}" if query else ""), headers
-
-    def _queue(self, request: Request, budget: Budget) -> float:
-        waited = budget.take(request.weight)
-        if waited > 1:
-            self._say(f"{request.pool or request.host}: waited {waited:.0f} s for its limit of {budget.limit} a minute")
-        return waited
 
     def _once(
         self,
@@ -214,12 +221,6 @@ class Sender:
         return Reply(reply.status, {name: self._hidden(value) for name, value in reply.headers.items()}, body)
 
 
-def keys_for(hosts: Mapping[str, Host]) -> dict[str, str]:
-    """Which keys that these hosts take are set in the environment or secrets/.env (name -> key)?"""
-    found = {host.key_name: settings.key(host.key_name) for host in hosts.values() if host.key_name}
-    return {name: key for name, key in found.items() if key}
-
-
 def retry_after(reply: Reply) -> float | None:
     """How many seconds does the reply ask us to wait? None where it says nothing, or nothing sane.
 
@@ -227,29 +228,6 @@ def retry_after(reply: Reply) -> float | None:
     """
     value = reply.headers.get("retry-after", "").strip()
     return float(value) if re.fullmatch(r"[0-9]{1,9}", value, re.ASCII) else None
-
-
-def _checked(name: str, url: str) -> str:
-    """The base URL without its trailing slash. Raises Usage unless it is https (or http on loopback), host and path."""
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError:
-        raise Usage(f"{name}: its base URL is not a URL; give one such as https://example.com") from None
-    if not re.fullmatch(r"[A-Za-z0-9.:-]+", host) or parts.username or parts.password or parts.query or parts.fragment:
-        raise Usage(f"{name}: its base URL should be scheme, host and path alone, such as https://example.com")
-    if parts.scheme != "https" and not (parts.scheme == "http" and _loopback(host)):
-        raise Usage(f"{name}: its base URL at {host} is not https; plain http is for loopback alone")
-    return url.rstrip("/")
-
-
-def _loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _host_of(location: str) -> str:

@@ -43,6 +43,7 @@ def opened(
     *,
     url: str | None = None,
     log: Callable[[str], None] | None = None,
+    tell: Callable[[str], None] = lambda line: None,
     clock: Callable[[], int] = now_ms,
     record: Record | None = None,
     replay: Replay | None = None,
@@ -51,22 +52,24 @@ def opened(
 ) -> Iterator[tuple[Source, Sender]]:
     """A source and its sender. `sim` starts the stand-in venue on loopback for as long as it is open.
 
-    With `replay` nothing is asked but the recording, and no key is needed. transport : carries the requests in the
-    network's place.
+    With `replay` nothing is asked but the recording, and no key is needed. log gets each try, tell what is waited for
+    long. transport : carries the requests in the network's place.
     Raises Usage for a name there is no source of.
     """
+    seams: dict[str, Any] = {"log": log, "tell": tell}
+    seams |= {"record": record.heard, "failed": record.failed} if record else {}
     if replay is not None:
         source = _source(name, NOWHERE if name == "sim" else url, clock)
-        sender = Sender(_keyless(source.hosts), keys={}, transport=replay, tries=1, **_seams(record, log))
+        sender = Sender(_keyless(source.hosts), keys={}, transport=replay, tries=1, **seams)
         yield _learnt(source, sender), sender
         return
     if name == "sim":
         from p1_ingest.sim.server import SimVenue
 
-        with SimVenue() as venue, _sending(_source(name, venue.url, clock), record, log, tries, transport) as pair:
+        with SimVenue() as venue, _sending(_source(name, venue.url, clock), tries, transport, seams) as pair:
             yield pair
         return
-    with _sending(_source(name, url, clock), record, log, tries, transport) as pair:
+    with _sending(_source(name, url, clock), tries, transport, seams) as pair:
         yield pair
 
 
@@ -99,13 +102,9 @@ def _source(name: str, url: str | None, clock: Callable[[], int]) -> Source:
 
 @contextmanager
 def _sending(
-    source: Source,
-    record: Record | None,
-    log: Callable[[str], None] | None,
-    tries: int,
-    transport: Transport | None,
+    source: Source, tries: int, transport: Transport | None, seams: dict[str, Any]
 ) -> Iterator[tuple[Source, Sender]]:
-    with Sender(source.hosts, pools=source.pools, tries=tries, transport=transport, **_seams(record, log)) as sender:
+    with Sender(source.hosts, pools=source.pools, tries=tries, transport=transport, **seams) as sender:
         yield _learnt(source, sender), sender
 
 
@@ -138,10 +137,6 @@ def meant(source: str | None, exchange: str | None, symbols: tuple[str, ...]) ->
             raise Usage("ccxt needs one exchange: give --exchange binanceusdm, or another id of ccxt's")
         chosen = found.pop()
     return f"{CCXT}:{chosen}", tuple(market_folder(chosen, one) if "/" in one else one for one in given)
-
-
-def _seams(record: Record | None, log: Callable[[str], None] | None) -> dict[str, Any]:
-    return {"log": log} if record is None else {"log": log, "record": record.heard, "failed": record.failed}
 
 
 def _keyless(hosts: dict[str, Host]) -> dict[str, Host]:
