@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import io
 import os
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, BinaryIO
 
 RENAME_EXCHANGE = 2  # linux/fs.h; macOS calls it RENAME_SWAP, sys/stdio.h, and gives it the same number
 AT_FDCWD = -100
 MANY, SYNCERS = 24, 8
+PIECE = 1 << 20  # bytes of one write of a large file
 REFUSALS = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EXDEV}
 
 
@@ -130,15 +134,41 @@ def remove_tree(path: Path) -> None:
 
 def write_over(path: Path, data: bytes) -> None:
     """Write a file under a temporary name beside it, then put it in its place: whole or not at all."""
+    with writing_over(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def writing_over(path: Path) -> Iterator[BinaryIO]:
+    """A file to fill in pieces, under a temporary name beside its own; at the end it is put in its place, durable."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     unlink(temporary)
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     try:
-        write_new(temporary, data)
+        try:
+            with io.BufferedWriter(_Writes(fd), PIECE) as file:
+                yield file
+        finally:
+            os.close(fd)
+        sync(temporary)
         replace(temporary, path)
     except BaseException:
         unlink(temporary)
         raise
     sync_folder(path.parent)
+
+
+class _Writes(io.RawIOBase):
+    """What is written to an open file, by the same call as everything else here."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        return os.write(self.fd, data)
 
 
 def write_loose(path: Path, data: bytes) -> None:
