@@ -1,25 +1,23 @@
-"""Longer bars come from shorter ones: right-closed, and only where every member is there."""
+"""Days of longer bars are committed from days of shorter ones."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal
 
 import numpy as np
-import pyarrow as pa
 
 from lake import commit, days, fresh, notes
 from lake.cli import Span
 from lake.days import Day
+from lake.groups import grouped, members
 from lake.layout import Shelf
 from lake.manifest import Entry, Provenance
 from lake.parts import schema_digest, stamps
-from meta.columns import BAR_COLUMNS
 from meta.datasets import DATASETS
-from meta.errors import NotReady, Refused, Usage
-from meta.timeframes import TIMEFRAMES, Timeframe, day_start
+from meta.errors import NotReady, Refused
+from meta.timeframes import Timeframe
 from p1_ingest.bars import SCHEMA
 from p1_ingest.wanted import CODE_SETTINGS, chunks
 
@@ -66,14 +64,6 @@ class Resampled:
 def code() -> str:
     """Which digest stands for the rules of resampling today?"""
     return fresh.code_digest(DATASETS["bars"], schema_digest(SCHEMA), RULES)
-
-
-def members(source: Timeframe, target: Timeframe) -> int:
-    """How many bars of `source` make one of `target`? Raises Usage where they do not fit, naming what would."""
-    if target.ms > source.ms and target.ms % source.ms == 0:
-        return target.ms // source.ms
-    fits = [name for name, tf in TIMEFRAMES.items() if tf.ms > source.ms and tf.ms % source.ms == 0]
-    raise Usage(f"{target} is not made of whole {source} bars; --to may be {' '.join(fits) or 'nothing longer'}")
 
 
 def resample(
@@ -124,7 +114,7 @@ def _inputs(source: Shelf, day: date, made_of: Entry) -> str:
 
 def _stage(writer: commit.Writer, read: Day, source: Shelf, target: Shelf, force: bool, done: Resampled) -> None:
     bars = read.table()
-    table = grouped(bars, read.day, source.tf, target.tf)
+    table = grouped(bars.select(SCHEMA.names), read.day, source.tf, target.tf)
     provenance = Provenance(_source_cell(read.entry.source, source.tf), _inputs(source, read.day, read.entry), code())
     staged = writer.stage(read.day, table, provenance, guard=True, allow_shrink=force)
     done.unchanged += not staged
@@ -137,50 +127,3 @@ def _source_cell(cell: str, tf: Timeframe) -> str:
     """The cell of the bars it was made of, and that it was: `sim SYNTHETIC: resampled from 5m: price (…), oi (…)`."""
     head, _, series = cell.partition(": ")
     return f"{head}: {MARK}{tf}: {series}"
-
-
-def grouped(bars: pa.Table, day: date, source: Timeframe, target: Timeframe) -> pa.Table:
-    """Which longer bars does this day of bars (one symbol, ts ascending, as in the lake) make?
-
-    A bar covers (ts - target, ts] and is there where all its members are. By the kind of a column: the first, the
-    highest, the lowest or the last member's value, or the members' sum; null where that value, or any summand, is null.
-    """
-    k = members(source, target)
-    ts = stamps(bars).to_numpy()
-    position = (ts - day_start(day)) // source.ms - 1
-    complete = np.bincount(position // k, minlength=target.per_day) == k
-    rows = np.flatnonzero(complete[position // k])
-    taken = bars.take(pa.array(rows))
-    return pa.Table.from_arrays(
-        [_column(taken.column(field.name), BAR_COLUMNS[field.name].kind, k, field) for field in SCHEMA], schema=SCHEMA
-    )
-
-
-def _column(values: pa.ChunkedArray, kind: str, k: int, field: pa.Field) -> pa.Array:
-    """One column of whole groups of `k`, combined by its kind."""
-    if field.name == "symbol" or kind in ("key", "last", "first"):
-        at = 0 if kind == "first" else k - 1
-        return values.take(pa.array(np.arange(at, len(values), k))).combine_chunks().cast(field.type)
-    cells = values.to_pylist()
-    rule = {"flow": _total, "max": _highest, "min": _lowest}[kind]
-    whole = pa.types.is_integer(field.type)
-    found = [rule(cells[i : i + k], whole) for i in range(0, len(cells), k)]
-    return pa.array(found, field.type)
-
-
-def _total(cells: list, whole: bool) -> float | int | None:
-    """The members' sum as they are printed, rounded once: what the venue says of the longer bar.
-
-    math.fsum adds the nearest doubles instead, whose own errors leave one sum in thousands a bit beside the venue's.
-    """
-    if None in cells:
-        return None
-    return sum(cells) if whole else float(sum(map(Decimal, map(repr, cells))))
-
-
-def _highest(cells: list, whole: bool) -> float | None:
-    return None if None in cells else max(cells)
-
-
-def _lowest(cells: list, whole: bool) -> float | None:
-    return None if None in cells else min(cells)

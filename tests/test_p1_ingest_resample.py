@@ -12,6 +12,7 @@ import pytest
 
 from lake import commit, days, notes
 from lake.cli import Span, status
+from lake.groups import grouped
 from lake.layout import Shelf
 from meta.columns import BARS, PRICES
 from meta.errors import NotReady, Refused, Usage
@@ -20,7 +21,7 @@ from meta.timeframes import TIMEFRAMES, Timeframe, day_start, timeframe
 from p1_ingest import cli
 from p1_ingest.http import Sender
 from p1_ingest.ingest import ingest
-from p1_ingest.resample import grouped, resample
+from p1_ingest.resample import resample
 from p1_ingest.sim.server import SimVenue
 from p1_ingest.sources.coinglass import sim_source
 from p1_ingest.wanted import Choice
