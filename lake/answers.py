@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lake import catalog, disk
+from lake import advice, catalog, disk
 from meta.errors import Tampered, Usage
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def answer(root: Path, sql: str, form: str, output: Path | None, rows: int) -> N
                 return
             table = relation.to_arrow_table()
         except (duckdb.IOException, duckdb.InvalidInputException) as error:
-            raise Tampered(f"lake {root}: {catalog.one_line(error)}; run `python -m lake verify`") from None
+            raise Tampered(f"lake {root}: {catalog.one_line(error)}; {advice.verify(root)}") from None
         except duckdb.Error as error:
             raise Usage(catalog.one_line(error)) from None
     data = _encoded(table, form)

@@ -11,7 +11,7 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
 
-from lake import disk, locks, roots, snapshots
+from lake import advice, disk, locks, regular, roots, snapshots
 from lake.layout import Shelf
 from lake.settings import PROJECT, shown
 from meta.columns import BARS, FOLD_INPUTS, FOLD_ROLES, FOLD_ROWS, TS, WEIGHTS, Column
@@ -84,12 +84,12 @@ def refresh(root: Path, target: Path | None = None, add: dict[str, str] | None =
         return place, False
     if not text:
         return place, False
-    _write(place, text)
+    _write(root, place, text)
     disk.write_over(beside(place), json.dumps({"custom": custom, "views": text}, indent=1).encode())
     return place, True
 
 
-def _write(place: Path, text: dict[str, str]) -> None:
+def _write(root: Path, place: Path, text: dict[str, str]) -> None:
     import duckdb
 
     disk.make_folders(place.parent)
@@ -101,7 +101,7 @@ def _write(place: Path, text: dict[str, str]) -> None:
             _create(catalog, text)
         disk.replace(temporary, place)
     except duckdb.Error as error:
-        raise Tampered(f"catalog {place}: {one_line(error)}; run `python -m lake verify`") from None
+        raise Tampered(f"catalog {place}: {one_line(error)}; {advice.verify(root)}") from None
     finally:
         disk.unlink(temporary)
 
@@ -123,7 +123,7 @@ def _within(root: Path, custom: dict[str, str]) -> dict[str, str]:
 
 def _known(beside: Path) -> dict[str, dict[str, str]]:
     try:
-        found = json.loads(beside.read_bytes())
+        found = json.loads(regular.read(beside))
     except (FileNotFoundError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -139,13 +139,15 @@ def opened(root: Path) -> Iterator[DuckDBPyConnection]:
 
     found = views(root, _within(root, _known(beside(path_for(root))).get("custom", {})))
     if not found:
-        raise NotReady(f"lake {shown(root)} has no committed day; run `make p1`, or name another with --lake")
+        raise NotReady(
+            f"lake {shown(root)} has no committed day; run {advice.first(root)}, or name another with --lake"
+        )
     with locks.snapshot(root), duckdb.connect(config={"autoinstall_known_extensions": "false"}) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         try:
             _create(connection, found)
         except duckdb.Error as error:
-            raise Tampered(f"lake {root}: {one_line(error)}; run `python -m lake verify`") from None
+            raise Tampered(f"lake {root}: {one_line(error)}; {advice.verify(root)}") from None
         connection.execute(f"SET allowed_directories = [{_quoted(str(root) + '/')}]")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")

@@ -18,7 +18,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from lake import compiled, roots, settings
+from lake import advice, compiled, roots, settings
 from lake.layout import Shelf
 from meta.errors import PerplakeError, Usage
 from meta.symbols import symbol as checked_symbol
@@ -188,7 +188,7 @@ def refreshed(root: Path) -> None:
 
     place, written = catalog.refresh(root)
     if written:
-        say(f"catalog {settings.shown(place)} written; see `python -m lake views`")
+        say(f"catalog {settings.shown(place)} written; see `python -m lake views{advice.at(root)}`")
 
 
 class Commands(click.Group):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from lake import cli, layout, roots, settings
+from lake import advice, cli, layout, roots, settings
 from meta.errors import ChecksRed, NotReady, PerplakeError, Usage
 from meta.symbols import symbol as checked_symbol
 
@@ -42,7 +42,7 @@ def views(db: Path | None, lake: str | None, debug: bool) -> int:
     place, written = catalog.refresh(where, db and db.absolute())
     names = catalog.names(place)
     if not names:
-        raise NotReady(f"lake {where} has no committed day; run `make p1` first")
+        raise NotReady(f"lake {where} has no committed day; run {advice.first(where)} first")
     for name in sorted(names):
         click.echo(name)
     cli.say(f"catalog {settings.shown(place)} {'written' if written else 'is up to date'}")

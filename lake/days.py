@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,10 +13,10 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from lake import notes
+from lake import advice, notes
 from lake.layout import MANIFEST, SUCCESS, Shelf
 from lake.manifest import Entry, digest, parsed
-from lake.settings import PROJECT, shown
+from lake.settings import shown
 from meta.errors import NotReady, Tampered
 
 if TYPE_CHECKING:
@@ -39,12 +40,13 @@ class Day:
     entry: Entry
     data: bytes
     where: str
+    remedy: str
 
     def table(self, columns: list[str] | None = None) -> pa.Table:
         """Which rows does it hold?"""
         from lake import parts  # what only looks at manifests starts without Arrow
 
-        return parts.decoded(self.data, self.where, columns)
+        return parts.decoded(self.data, self.where, columns, self.remedy)
 
 
 def entry(shelf: Shelf, day: date) -> Entry | None:
@@ -81,10 +83,8 @@ def command(shelf: Shelf) -> str:
     if said and said.get("source") not in (None, "sim"):
         words.append(f"--source {said['source']}")
     if shelf.root == shelf.folder:
-        words.append(f"--out {shown(shelf.folder)}")
-    elif shelf.root not in (PROJECT / "data", PROJECT / "data-sim"):
-        words.append(f"--lake {shown(shelf.root)}")
-    return " ".join(words)
+        return " ".join([*words, f"--out {shlex.quote(shown(shelf.folder))}"])
+    return " ".join(words) + advice.at(shelf.root)
 
 
 def committed(shelf: Shelf) -> dict[date, Entry]:
@@ -173,10 +173,10 @@ def _manifest(shelf: Shelf, day: date, folder: int) -> list[Entry] | None:
         return None
     data = _bytes(folder, MANIFEST)
     if data is None:
-        raise Tampered(f"{shelf} {day} has {SUCCESS} but no {MANIFEST}; run `python -m lake repair`")
-    entries = parsed(data, f"{shelf} {day} {MANIFEST}")
+        raise Tampered(f"{shelf} {day} has {SUCCESS} but no {MANIFEST}; {advice.repair(shelf.root)}")
+    entries = parsed(data, f"{shelf} {day} {MANIFEST}", advice.repair(shelf.root))
     if any(known.file != shelf.part_name(day) for known in entries):
-        raise Tampered(f"{shelf} {day}: its {MANIFEST} is of another day; run `python -m lake repair`")
+        raise Tampered(f"{shelf} {day}: its {MANIFEST} is of another day; {advice.repair(shelf.root)}")
     return entries
 
 
@@ -188,7 +188,8 @@ def _entry_now(shelf: Shelf, day: date, folder: int) -> Entry | None:
         found = _day_now(shelf, day, folder)
         return found.entry if found else None
     if _size(folder, entries[0].file) != entries[0].bytes:
-        raise Tampered(f"{shelf} {day}: {entries[0].file} is missing or has another size; run `python -m lake repair`")
+        fact = f"{entries[0].file} is missing or has another size"
+        raise Tampered(f"{shelf} {day}: {fact}; {advice.repair(shelf.root)}")
     return entries[0]
 
 
@@ -201,6 +202,6 @@ def _day_now(shelf: Shelf, day: date, folder: int) -> Day | None:
     sha = digest(data) if data is not None else "missing"
     for known in entries:
         if data is not None and known.sha256 == sha:
-            return Day(day, known, data, f"{shelf} {day} {name}")
+            return Day(day, known, data, f"{shelf} {day} {name}", advice.repair(shelf.root))
     fact = "is missing" if data is None else "is not the file its manifest describes (sha256 differs)"
-    raise Tampered(f"{shelf} {day}: {name} {fact}; run `python -m lake repair`")
+    raise Tampered(f"{shelf} {day}: {name} {fact}; {advice.repair(shelf.root)}")

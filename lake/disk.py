@@ -6,6 +6,7 @@ import ctypes
 import errno
 import io
 import os
+import stat
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -47,7 +48,10 @@ def append(path: Path, data: bytes) -> None:
     """Add to the end of a file, creating it, and make it durable. A torn last line is closed first."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
     try:
-        size = os.fstat(fd).st_size
+        known = os.fstat(fd)
+        if not stat.S_ISREG(known.st_mode):
+            raise OSError(errno.EINVAL, "is no regular file", str(path))
+        size = known.st_size
         torn = size > 0 and os.pread(fd, 1, size - 1) != b"\n"
         write_all(fd, b"\n" + data if torn else data)
         os.fsync(fd)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lake import days, fresh, layout, notes, raw
+from lake import advice, days, fresh, layout, notes, raw
 from lake.days import Day
 from lake.layout import Shelf
 from lake.manifest import Entry
@@ -87,7 +87,8 @@ def lineage(root: Path, symbol: str, tf: Timeframe, ts: int) -> Lineage:
     shelves = {name: layout.shelf(root, DATASETS[name], tf, symbol) for name in ("labels", "features", "bars")}
     found = {name: _look(place, day) for name, place in shelves.items()}
     if all(read is None and not why for read, why in found.values()):
-        raise NotReady(f"{shelves['bars']} {day} is not committed; `python -m lake why {symbol} {utc(ts)}` says why")
+        how = f"python -m lake why {symbol} {utc(ts)} --tf {tf}{advice.at(root)}"
+        raise NotReady(f"{shelves['bars']} {day} is not committed; `{how}` says why")
     bars = _bars(shelves["bars"], _reach(shelves, found, day))
     links = [
         *_label(shelves, found, bars, day, ts),

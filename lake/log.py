@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from lake import disk, locks
+from lake import disk, locks, regular
 from lake.layout import Shelf
 
 ABSENT = "absent"
@@ -65,10 +66,10 @@ def lines(root: Path) -> Iterator[Line]:
     A last line that lacks only its line break has told everything; telling it again would tell of two publishes.
     """
     try:
-        file = path(root).open(encoding="utf-8", errors="replace")
+        found = regular.opened(path(root))
     except FileNotFoundError:
         return
-    with file:
+    with io.TextIOWrapper(found, encoding="utf-8", errors="replace") as file:
         for text in file:
             cells = text.rstrip("\n").split("\t")
             if len(cells) == 7 and _is_day(cells[4]) and DIGEST.fullmatch(cells[6]):

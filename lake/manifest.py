@@ -56,23 +56,23 @@ def written(entries: list[Entry]) -> bytes:
     return body + f"#sha256\t{digest(body)}\n".encode()
 
 
-def parsed(data: bytes, where: str) -> list[Entry]:
+def parsed(data: bytes, where: str, remedy: str = "run `python -m lake repair`") -> list[Entry]:
     """What does this manifest say? One entry, or two while a swap is under way.
 
-    Raises Tampered, naming `where`, unless every byte is as `written` would have it.
+    Raises Tampered, naming `where` and the remedy, unless every byte is as `written` would have it.
     """
     try:
         lines = data.decode("utf-8").split("\n")
     except UnicodeDecodeError:
-        raise Tampered(f"{where} is not a manifest; run `python -m lake repair`") from None
+        raise Tampered(f"{where} is not a manifest; {remedy}") from None
     if len(lines) < 4 or lines[0] != HEADER or lines[-1] or not lines[-2].startswith("#sha256\t"):
-        raise Tampered(f"{where} is cut short or not a manifest; run `python -m lake repair`")
+        raise Tampered(f"{where} is cut short or not a manifest; {remedy}")
     try:
         entries = [_entry(line) for line in lines[1:-2]]
     except ValueError as error:
-        raise Tampered(f"{where} holds {error}; run `python -m lake repair`") from None
+        raise Tampered(f"{where} holds {error}; {remedy}") from None
     if not 1 <= len(entries) <= 2 or written(entries) != data:
-        raise Tampered(f"{where} does not match its own digest; run `python -m lake repair`")
+        raise Tampered(f"{where} does not match its own digest; {remedy}")
     return entries
 
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lake import disk
+from lake import disk, regular
 from lake.layout import Shelf
 from meta.errors import Tampered
 
@@ -22,7 +22,7 @@ def path(shelf: Shelf, name: str) -> Path:
 def read(shelf: Shelf, name: str) -> dict[str, Any] | None:
     """What does it say? None where there is none. Raises Tampered where it is not a JSON object."""
     try:
-        found = json.loads(path(shelf, name).read_bytes())
+        found = json.loads(regular.read(path(shelf, name)))
     except FileNotFoundError:
         return None
     except ValueError:
@@ -41,7 +41,7 @@ def write(shelf: Shelf, name: str, note: dict[str, Any]) -> bool:
     """Say this, unless it is said already; returns whether the file changed. The caller holds the job lock."""
     target, data = path(shelf, name), encoded(note)
     try:
-        if target.read_bytes() == data:
+        if regular.read(target) == data:
             return False
     except FileNotFoundError:
         pass

@@ -49,9 +49,11 @@ def encoded(table: pa.Table) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
-def decoded(data: bytes, where: str, columns: list[str] | None = None) -> pa.Table:
-    """Which table do these bytes hold? Raises Tampered, naming `where`, if none."""
-    with _opened(data, where) as file:
+def decoded(
+    data: bytes, where: str, columns: list[str] | None = None, remedy: str = "run `python -m lake repair`"
+) -> pa.Table:
+    """Which table do these bytes hold? Raises Tampered, naming `where` and the remedy, if none."""
+    with _opened(data, where, remedy) as file:
         return file.read(columns=columns, use_threads=False)
 
 
@@ -60,17 +62,17 @@ def keys_of(data: bytes, where: str) -> tuple[pa.Table, pa.Schema]:
 
     Raises Tampered, naming `where`, if none.
     """
-    with _opened(data, where) as file:
+    with _opened(data, where, "run the same command again") as file:
         return file.read(columns=["symbol", "ts"], use_threads=False), file.schema_arrow
 
 
 @contextmanager
-def _opened(data: bytes, where: str) -> Iterator[pq.ParquetFile]:
+def _opened(data: bytes, where: str, remedy: str) -> Iterator[pq.ParquetFile]:
     try:
         with pq.ParquetFile(pa.BufferReader(data)) as file:  # pq.read_table opens a dataset first: five times the time
             yield file
     except (pa.ArrowException, OSError) as error:
-        raise Tampered(f"{where} is not Parquet ({type(error).__name__}); run `python -m lake repair`") from None
+        raise Tampered(f"{where} is not Parquet ({type(error).__name__}); {remedy}") from None
 
 
 def stamps(table: pa.Table) -> pa.ChunkedArray:

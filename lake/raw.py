@@ -21,7 +21,7 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 
-from lake import disk, locks
+from lake import disk, locks, regular
 from lake.layout import Shelf
 from lake.manifest import HEX, digest
 from meta.errors import Tampered
@@ -176,7 +176,7 @@ def lines(root: Path, *words: str) -> Iterator[Line]:
     """
     wanted = [_ENCODER.encode(word) for word in words]
     try:
-        file = index(root).open("rb")
+        file = regular.opened(index(root))
     except FileNotFoundError:
         return
     with file:
@@ -227,9 +227,11 @@ def _read(root: Path, sha: str) -> tuple[bytes, str]:
     if not HEX.fullmatch(sha):
         return b"", "has no name a body can have"
     try:
-        packed = path(root, sha).read_bytes()
+        packed = regular.read(path(root, sha))
     except FileNotFoundError:
         return b"", "is gone"
+    except Tampered:
+        return b"", "is no regular file"
     except OSError as error:
         return b"", f"cannot be read ({error.strerror})"
     try:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lake import disk, locks, settings
+from lake import advice, disk, locks, regular, settings
 from lake.layout import Shelf
 from lake.manifest import digest
 from lake.notes import encoded
@@ -38,25 +38,24 @@ def joined() -> str:
 def meta(place: Shelf) -> dict[str, Any]:
     """What does the snapshot say of itself? Raises NotReady where there is none, Tampered."""
     try:
-        said = json.loads((place.folder / META).read_bytes())
+        said = json.loads(regular.read(place.folder / META))
     except (FileNotFoundError, NotADirectoryError):
-        how = f"python -m p3_labels folds --name {place.symbol} --tf {place.tf}"
-        raise NotReady(f"{place} is not there; run `{how}`") from None
+        raise NotReady(f"{place} is not there; {again(place)}") from None
     except ValueError:
         said = None
     if not isinstance(said, dict) or said.pop("digest", None) != digest(encoded(said)):
-        raise Tampered(f"{place}: {META} is not what was written; {_again(place)}")
+        raise Tampered(f"{place}: {META} is not what was written; {again(place)}")
     return said
 
 
 def read(place: Shelf, name: str, said: Mapping[str, Any]) -> bytes:
     """What does one of its files hold? Raises Tampered where it is not what `meta` says."""
     try:
-        data = (place.folder / name).read_bytes()
+        data = regular.read(place.folder / name)
     except FileNotFoundError:
         data = b""
     if digest(data) != said["files"].get(name):
-        raise Tampered(f"{place}: {name} is missing or not what its {META} describes; {_again(place)}")
+        raise Tampered(f"{place}: {name} is missing or not what its {META} describes; {again(place)}")
     return data
 
 
@@ -118,5 +117,6 @@ def _no_stranger(place: Shelf, files: Mapping[str, bytes]) -> None:
         raise Refused(f"{place}: {place.folder} also holds {strangers[0]!r}, which is not ours; move it away first")
 
 
-def _again(place: Shelf) -> str:
-    return f"run `python -m p3_labels folds --name {place.symbol} --tf {place.tf}`"
+def again(place: Shelf) -> str:
+    """Which command makes this snapshot?"""
+    return f"run `python -m p3_labels folds --name {place.symbol} --tf {place.tf}{advice.at(place.root)}`"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 
-from lake import days, fresh, locks, log, notes, probe, roots
+from lake import advice, days, fresh, locks, log, notes, probe, roots
 from lake.layout import Shelf
 from lake.manifest import Entry
 from meta.datasets import DATASETS
@@ -67,7 +67,7 @@ class Status:
         """How is it told to people?"""
         told = [f"published by {self.publish}"]
         if not self.shelves:
-            told.append("no day yet; `make p1` brings the first")
+            told.append(f"no day yet; {advice.first(self.root)} brings the first")
         head = (
             "dataset",
             "tf",

@@ -198,8 +198,8 @@ def _is_of_these_labels(place: Shelf, said: dict[str, Any]) -> None:
     for kind, name, day, sha in zip(*_file(place, snapshots.INPUTS, said).to_pydict().values(), strict=True):
         known = days.entry(layout.shelf(place.root, DATASETS[kind], place.tf, name), date.fromisoformat(day))
         if known is None or known.sha256 != sha:
-            how = f"python -m p3_labels folds --name {place.symbol} --tf {place.tf}"
-            raise Refused(f"{place} is of other {kind} of {name} than those of {day} that stand there; run `{how}`")
+            fact = f"is of other {kind} of {name} than those of {day} that stand there"
+            raise Refused(f"{place} {fact}; {snapshots.again(place)}")
 
 
 def _file(place: Shelf, name: str, said: dict[str, Any]) -> pa.Table:

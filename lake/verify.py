@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from lake import days, locks, log, notes, recover, roots
+from lake import advice, days, locks, log, notes, recover, roots
 from lake.layout import DAY_FOLDER, MANIFEST, SUCCESS, Shelf, checked_or_none, shelf
 from lake.manifest import Entry, digest, written
 from meta.datasets import DATASETS, FOLDERS
@@ -18,7 +18,6 @@ from meta.errors import Tampered
 from meta.timeframes import TIMEFRAMES
 
 READERS, PACK = 4, 32  # threads, for hashing and reading leave the interpreter free; days handed to one at a time
-REPAIR = "run `python -m lake repair`"
 MOVE = "move it out of the lake"
 NOTES = {notes.OFFERED, notes.FEATURES}
 
@@ -140,13 +139,13 @@ def _look(place: Shelf, day: date, whole: bool) -> Looked:
         known = read.entry if read else days.entry(place, day)
         if known is None:
             fact = f"holds files but no {SUCCESS}, so its day is not committed"
-            wrong.append(Finding(folder, fact, REPAIR, place, day))
+            wrong.append(Finding(folder, fact, advice.repair(place.root), place, day))
         elif here[SUCCESS].stat(follow_symlinks=False).st_size:
-            wrong.append(Finding(folder / SUCCESS, "is not empty", REPAIR, place, day))
+            wrong.append(Finding(folder / SUCCESS, "is not empty", advice.repair(place.root), place, day))
     except Tampered as error:
         known = None
         fact = str(error).removeprefix(f"{place} {day}").lstrip(": ").split(";", 1)[0]
-        wrong.append(Finding(folder, f"is damaged: {fact}", REPAIR, place, day))
+        wrong.append(Finding(folder, f"is damaged: {fact}", advice.repair(place.root), place, day))
     except (KeyError, OSError) as error:  # it changed hands meanwhile, or the disk itself fails
         known = None
         fact = f"cannot be read ({getattr(error, 'strerror', None) or 'it changed meanwhile'})"
@@ -174,7 +173,7 @@ def _others(place: Shelf, words: dict[date, str], on_disk: dict[date, Looked], s
     for found in differ:
         if found.day in words:
             fact = f"holds another part than the log's last word ({words[found.day][:12]}…)"
-            yield Finding(place.day_folder(found.day), fact, REPAIR, place, found.day)
+            yield Finding(place.day_folder(found.day), fact, advice.repair(place.root), place, found.day)
     unknown = [found.day for found in differ if found.day not in words]
     if unknown:
         fact = f"holds {len(unknown)} days the log does not know, {unknown[0]} … {unknown[-1]}"

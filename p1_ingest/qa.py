@@ -91,8 +91,7 @@ def last_settled(source: str, now: int) -> date:
 
 def _nothing(bars: Shelf, wanted: Sequence[date], known: Sequence[date]) -> str:
     if not known:
-        how = f"python -m p1_ingest ingest --symbol {bars.symbol} --tf {bars.tf}"
-        return f"{bars} has no committed day in {settings.shown(bars.root)}; run `{how}`"
+        return f"{bars} has no committed day in {settings.shown(bars.root)}; run `{days.command(bars)}`"
     meant = f"{wanted[0]} … {wanted[-1]}" if wanted else "that range"
     return f"{bars} holds {known[0]} … {known[-1]}, and no day of {meant}; give --start and --end, or ingest it"
 

@@ -78,9 +78,7 @@ def resample(
     have = days.committed(source)
     wanted = span.of(list(have))
     if not wanted:
-        raise NotReady(
-            f"{source} holds no committed day in the range; run `python -m p1_ingest ingest` for {source.tf}"
-        )
+        raise NotReady(f"{source} holds no committed day in the range; run `{days.command(source)}`")
     done = Resampled(target.symbol, target.tf.name, source.tf.name)
     with commit.writing(target, wait) as writer:
         known = days.committed(target)

@@ -69,7 +69,7 @@ def timed(
 ) -> Timing:
     """How long do the features of these days take, by a clock of ns? Raises NotReady where there is no day or bar."""
     if not wanted or notes.read(shelf, notes.FEATURES) is None:
-        raise NotReady(f"{shelf} has no committed day there; run `python -m p2_features build --symbol {shelf.symbol}`")
+        raise NotReady(f"{shelf} has no committed day there; run `{days.command(shelf)}`")
     if not days.committed(bars):
         raise NotReady(f"{bars} has no committed day in {settings.shown(bars.root)}; name the bars with --bars")
     choice = chosen(shelf, bars, Asked())

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from lake import days, disk, frames, fresh
+from lake import days, disk, frames, fresh, regular
 from lake.layout import Shelf
 from lake.settings import shown
 from meta.errors import NotReady, Refused, Tampered
@@ -80,7 +80,7 @@ def load(path: Path, tf: Timeframe) -> dict[str, Memory]:
     Raises Tampered where it is no state or a damaged one, Refused where it is of another timeframe.
     """
     try:
-        head, found, data = path.read_bytes().partition(b"\n")
+        head, found, data = regular.read(path).partition(b"\n")
     except FileNotFoundError:
         return {}
     try:

@@ -64,7 +64,7 @@ def judged(shelf: Shelf, bars: Shelf, meant: Range, ms_per_bar: float | None = N
     known = [day for day in known if meant.end is None or day <= meant.end]
     said = notes.read(shelf, notes.FEATURES)
     if not known or said is None:
-        raise NotReady(f"{shelf} has no committed day there; run `python -m p2_features build --symbol {shelf.symbol}`")
+        raise NotReady(f"{shelf} has no committed day there; run `{days.command(shelf)}`")
     if not days.committed(bars):
         raise NotReady(f"{bars} has no committed day in {settings.shown(bars.root)}; name the bars with --bars")
     today = chosen(shelf, bars, Asked())
@@ -118,11 +118,11 @@ def _report(shelf: Shelf, of: Judged, said: Mapping, start: date, end: date, ms_
     lost, reasons = _lost(of, rows)
     facts |= {"not_written": dict(reasons)}
     report = Report(shelf.symbol, title, facts)
-    report.findings = [_days(shelf, of, start, end), _columns(of, said), *checks.keys(of.found, shelf)]
+    report.findings = [_days(shelf, of, start, end), _columns(shelf, of, said), *checks.keys(of.found, shelf)]
     gaps = int((~present).sum())
     report.findings.append(GAPS.found(gaps / usable, f"{gaps:,} of {usable:,} bars" if gaps else ""))
     report.findings += [lost, NO_BAR.found(int((~of.grid.present[of.at]).sum()))]
-    report.findings += [_nan(of.table), _stale(of, rows), *_shares(of)]
+    report.findings += [_nan(of.table), _stale(shelf, of, rows), *_shares(of)]
     note = "" if ms_per_bar is not None else "no bench beside the report; run `python -m p2_features bench`"
     report.findings.append(SPEED.found(ms_per_bar, note))
     return report
@@ -137,13 +137,13 @@ def _days(shelf: Shelf, of: Judged, start: date, end: date) -> Finding:
     return check.found(len(there), note)
 
 
-def _columns(of: Judged, said: Mapping) -> Finding:
+def _columns(shelf: Shelf, of: Judged, said: Mapping) -> Finding:
     """Every day has the columns FEATURES.json names, in one order and of the declared types."""
     declared = set(said["features"])
     odd = [day.day for day in of.found if day.entry.schema != of.choice.schema_digest()]
     if declared != {feature.name for feature in of.choice.features}:
         odd = [day.day for day in of.found]
-    return COLUMNS.found(len(odd), f"the first: {odd[0]}; run `python -m p2_features build`" if odd else "")
+    return COLUMNS.found(len(odd), f"the first: {odd[0]}; run `{days.command(shelf)}`" if odd else "")
 
 
 def _lost(of: Judged, rows: np.ndarray) -> tuple[Finding, Counter[str]]:
@@ -170,7 +170,7 @@ def _says_nothing(column: pa.ChunkedArray) -> np.ndarray:
     return column.is_null().to_numpy()
 
 
-def _stale(of: Judged, rows: np.ndarray) -> Finding:
+def _stale(shelf: Shelf, of: Judged, rows: np.ndarray) -> Finding:
     """Rows too many, too few, or of other values than a recomputation from today's bars has."""
     warm = compute.seen_before(of.grid.present, 2 * of.choice.window, of.choice.warmup)
     today = of.computed.complete & warm
@@ -182,7 +182,7 @@ def _stale(of: Judged, rows: np.ndarray) -> Finding:
             stored = of.table.column(feature.name).to_numpy()
             differ[of.at] |= ~_same(stored, of.computed.values[feature.name][of.at])
     at = np.flatnonzero(differ[of.usable]) + of.usable.start
-    note = f"the first: ts {utc(int(of.grid.ts()[at[0]]))}; run `python -m p2_features build`" if len(at) else ""
+    note = f"the first: ts {utc(int(of.grid.ts()[at[0]]))}; run `{days.command(shelf)}`" if len(at) else ""
     return STALE.found(len(at), note)
 
 

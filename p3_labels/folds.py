@@ -108,7 +108,7 @@ def usual_embargo(root: Path, tf: Timeframe, symbols: Sequence[str], horizon: in
         shelf = layout.shelf(root, DATASETS["features"], tf, name)
         said = notes.read(shelf, notes.FEATURES) or {}
         if "unnormalised_reach" not in said:
-            how = f"run `python -m p2_features build --symbol {name} --tf {tf}`, or give --embargo"
+            how = f"run `{days.command(shelf)}`, or give --embargo"
             raise NotReady(f"{shelf}: {notes.FEATURES} does not tell how far features reach back; {how}")
         reach = max(reach, int(said["unnormalised_reach"]))
     return default_embargo(horizon, reach, tf.ms)
@@ -147,8 +147,7 @@ def _inputs(root: Path, tf: Timeframe, name: str, span: Span) -> Iterator[Input]
     known, found, tape = days.committed(weights), days.committed(labels), days.committed(bars)
     wanted = span.of(list(known))
     if not wanted:
-        how = f"python -m p3_labels weights --symbol {name} --tf {tf}"
-        raise NotReady(f"{weights} has no committed day there; run `{how}`")
+        raise NotReady(f"{weights} has no committed day there; run `{days.command(weights)}`")
     for day in wanted:
         met, walked = fresh.met(known[day].source), fresh.walked(known[day].source)
         sound = met and walked and known[day].inputs == fresh.weights_inputs(met, walked, found, tape)

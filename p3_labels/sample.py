@@ -23,8 +23,7 @@ def sampled(labels: Shelf, known: Mapping[date, Entry], n: int, seed: int) -> li
     """
     rows = np.array([entry.rows for entry in known.values()], dtype=np.int64)
     if not rows.sum():
-        how = f"python -m p3_labels triple-barrier --symbol {labels.symbol} --tf {labels.tf}"
-        raise NotReady(f"{labels} has no label there; run `{how}`")
+        raise NotReady(f"{labels} has no label there; run `{days.command(labels)}`")
     drawn = np.sort(np.random.default_rng(seed).choice(rows.sum(), min(n, int(rows.sum())), replace=False))
     ends = np.cumsum(rows)
     found = []

@@ -115,8 +115,7 @@ def _read(subject: Subject) -> Read:
 def _nothing(labels: Shelf, known: list[date]) -> str:
     if known:
         return f"{labels} holds {known[0]} … {known[-1]}, and no day of that range; choose another, or label it"
-    how = f"python -m p3_labels triple-barrier --symbol {labels.symbol} --tf {labels.tf}"
-    return f"{labels} has no committed day in {settings.shown(labels.root)}; run `{how}`"
+    return f"{labels} has no committed day in {settings.shown(labels.root)}; run `{days.command(labels)}`"
 
 
 def _horizon(table: pa.Table, sure: int | None, usual: int) -> int:

@@ -129,8 +129,7 @@ def build(work: Work, span: Span, wait: float = 0.0, tell: Callable[[str], None]
 def _no_labels(labels: Shelf, known: Sequence[date]) -> str:
     if known:
         return f"{labels} holds {known[0]} … {known[-1]}, and no day of that range; choose another, or label it"
-    how = f"python -m p3_labels triple-barrier --symbol {labels.symbol} --tf {labels.tf}"
-    return f"{labels} has no committed day in {labels.root}; run `{how}`"
+    return f"{labels} has no committed day in {labels.root}; run `{days.command(labels)}`"
 
 
 def _is_fresh(work: Work, day: date, labels: Mapping[date, Entry], bars: Mapping[date, Entry]) -> bool:
