@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from string import Template
@@ -32,15 +32,17 @@ def path_for(root: Path) -> Path:
     return PROJECT / "meta" / "duckdb" / named if named else root / ".lake" / "p1.duckdb"
 
 
-def views(root: Path, custom: dict[str, str] | None = None, relative: bool = False) -> dict[str, str]:
+def views(
+    root: Path, custom: dict[str, str] | None = None, relative: bool = False, only: Sequence[Shelf] | None = None
+) -> dict[str, str]:
     """Which views does this lake have (name -> SQL)?
 
     One per dataset and timeframe, `bars_1w` over daily bars, `train_*` and its `folds_*`, `days`, and custom ones.
 
     custom : view name -> glob over part files. relative : paths as seen from the project, where the lake lies in it.
-    Raises Usage for a name or path SQL cannot take.
+    only : the shelves that are looked into; None is all of them. Raises Usage for a name or path SQL cannot take.
     """
-    shelves = [shelf for shelf in roots.shelves(root) if shelf.days_on_disk()]
+    shelves = [shelf for shelf in (roots.shelves(root) if only is None else only) if shelf.days_on_disk()]
     found: dict[str, str] = {}
     if shelves:
         found["days"] = _filled(
@@ -130,19 +132,24 @@ def _known(beside: Path) -> dict[str, dict[str, str]]:
 
 
 @contextmanager
-def opened(root: Path) -> Iterator[DuckDBPyConnection]:
+def opened(
+    root: Path, only: Sequence[Shelf] | None = None, limits: Mapping[str, str] | None = None
+) -> Iterator[DuckDBPyConnection]:
     """A connection that sees this lake's views and nothing else, held still: no day changes until it is let go.
 
-    External access is limited to the lake, and the configuration is locked.
+    only : the shelves that are looked into; None is all of them, with the views people added. limits : DuckDB's own,
+    such as memory_limit. External access is limited to the lake, and the configuration is locked.
     """
     import duckdb
 
-    found = views(root, _within(root, _known(beside(path_for(root))).get("custom", {})))
+    added = _within(root, _known(beside(path_for(root))).get("custom", {})) if only is None else {}
+    found = views(root, added, only=only)
     if not found:
         raise NotReady(
             f"lake {shown(root)} has no committed day; run {advice.first(root)}, or name another with --lake"
         )
-    with locks.snapshot(root), duckdb.connect(config={"autoinstall_known_extensions": "false"}) as connection:
+    config = {"autoinstall_known_extensions": "false", **(limits or {})}
+    with locks.snapshot(root), duckdb.connect(config=config) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         try:
             _create(connection, found)

@@ -67,7 +67,7 @@ def why(asked: Asked) -> list[Reason]:
         before = asked.ts // asked.tf.ms * asked.tf.ms
         near = f"{utc(before)} and {utc(before + asked.tf.ms)}"
         raise Usage(f"no {asked.tf} bar closes at {utc(asked.ts)}; the nearest are {near}")
-    bar = _told(asked, "bars", _bar_there, _bar_absent, _bar_uncommitted)
+    bar = why_bar(asked)
     features = _told(asked, "features", _there, _features_absent, _features_uncommitted)
     if not bar.present and not features.present:
         features = Reason("features", False, "no bar", "features are of bars, and there is none")
@@ -75,6 +75,11 @@ def why(asked: Asked) -> list[Reason]:
     if not features.present and not label.present:
         label = Reason("labels", False, "no features", "bars without a row of features get no label")
     return [bar, features, label]
+
+
+def why_bar(asked: Asked) -> Reason:
+    """Why is the bar there, or not?"""
+    return _told(asked, "bars", _bar_there, _bar_absent, _bar_uncommitted)
 
 
 def _told(asked: Asked, name: str, there, absent, uncommitted) -> Reason:  # type: ignore[no-untyped-def]

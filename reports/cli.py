@@ -5,8 +5,12 @@ from __future__ import annotations
 import click
 
 from lake import cli
+from reports.html_cli import html
 
 
 @click.group(cls=cli.Commands)
 def commands() -> None:
     """Who looks? Pages, exports, arrays: made from the lake, never written into it."""
+
+
+commands.add_command(html)

@@ -1,0 +1,172 @@
+"""What is there and what is missing, hour by hour, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from lake import notes, why
+from meta.columns import BAR_COLUMNS, PRICES
+from meta.datasets import DATASETS
+from meta.timeframes import DAY, HOUR, day_start
+from reports.forms import brief, instant, written
+from reports.held import Held
+from reports.page import Figure, Section, Table, sentence
+
+WHOLE, PART, ABSENT, UNCOMMITTED = range(4)
+CLASSES = [
+    {"name": "every bar there", "tone": "s2"},
+    {"name": "some bars absent", "tone": "gold"},
+    {"name": "no bar", "tone": "red"},
+    {"name": "day not committed", "tone": "grey"},
+]
+STAMPS = ("symbol", "ts", "oi_ts", "ls_ts", "funding_ts")  # say when another column is of
+EXPLAINED = 60  # stretches whose reason is looked up, the longest first
+
+
+def section(held: Held) -> Section:
+    """Coverage of bars, of every dataset and of every column."""
+    text = (
+        "Missing stays missing: nothing below was filled. A bar can be absent from a day that is committed: the venue was"
+        " asked for all of it, and has none."
+    )
+    parts = [*_hours(held), _datasets(held), _columns(held), _not_offered(held)]
+    return Section("coverage", "Coverage", text, parts)
+
+
+def _stretches(held: Held, days: list[date]) -> tuple[np.ndarray, list[tuple[int, int, int]]]:
+    """Is each position of the grid there (n,) bool, and which stretches (first, last, class) are not?"""
+    n, first = len(days) * held.tf.per_day, day_start(days[0])
+    present = np.zeros(n, bool)
+    ats = held.connection.execute("SELECT open_ms FROM bars").fetchnumpy()["open_ms"]
+    present[(ats - first) // held.tf.ms] = True
+    committed = {day for (day,) in held.ask("SELECT day FROM days WHERE dataset = 'bars'")}
+    state = np.where(present, WHOLE, ABSENT)
+    state[np.repeat([day not in committed for day in days], held.tf.per_day)] = UNCOMMITTED
+    edges = np.flatnonzero(np.diff(state, prepend=-1))
+    ends = [*edges[1:], n]
+    found = [(int(a), int(b) - 1, int(state[a])) for a, b in zip(edges, ends, strict=True) if state[a] != WHOLE]
+    return state, found
+
+
+def _hours(held: Held) -> Iterator[Figure | Table]:
+    days = held.days()
+    state, missing = _stretches(held, days)
+    slots = min(DAY // HOUR, held.tf.per_day)
+    per = held.tf.per_day // slots
+    cells = state.reshape(len(days), slots, per)
+    absent = (cells != WHOLE).sum(axis=2)
+    kinds = np.where(absent == 0, WHOLE, np.where(absent == per, cells.max(axis=2), PART))
+    reasons = _reasons(held, missing)
+    rows = [instant(slot * per * held.tf.ms)[11:] for slot in range(slots)]
+    chart = {
+        "kind": "heat", "height": max(slots * 9, 40), "rows": rows, "classes": CLASSES, "gather": "max",
+        "gathered": "the worst of them",
+        "x": {"start": day_start(days[0]), "step": DAY, "n": len(days)},
+        "values": kinds.T.tolist(), "notes": dict(_notes(missing, reasons, per, slots)),
+    }  # fmt: skip
+    expected, there = len(state), int((state == WHOLE).sum())
+    inside = int((state == ABSENT).sum())
+    out = len([day for day in range(len(days)) if cells[day].max() == UNCOMMITTED])
+    summary = sentence([
+        f"{there:,} of {expected:,} bars are there, {written(there / expected, 'ratio')}",
+        f"{inside:,} are absent from committed days, in {len([m for m in missing if m[2] == ABSENT]):,} gaps",
+        f"{out:,} days are not committed",
+        f"a cell is {'an hour' if held.tf.ms <= HOUR else 'a bar'} of one day",
+    ])  # fmt: skip
+    yield Figure("coverage-hours", "Bars by day and hour", summary, chart)
+    yield _gaps(held, missing, reasons)
+
+
+def _reasons(held: Held, missing: list[tuple[int, int, int]]) -> dict[tuple[int, int, int], tuple[str, str]]:
+    """Why is the first bar of each stretch missing? Of the longest ones, by the lake's record."""
+    longest = sorted(missing, key=lambda one: (one[0] - one[1], one[0]))[:EXPLAINED]
+    now = max(_ms(state.generation) for state in held.states.values()) if held.states else 0
+
+    def reason(at: int) -> tuple[str, str]:
+        told = why.why_bar(why.Asked(held.root, held.symbol, held.tf, at + held.tf.ms, now))
+        return told.why, told.text
+
+    return {one: reason(held.start + one[0] * held.tf.ms) for one in longest}
+
+
+def _ms(iso: str) -> int:
+    """An instant of the log, UTC ms: the lake's own clock."""
+    return int(np.datetime64(iso.removesuffix("Z"), "ms").astype(np.int64)) if iso else 0
+
+
+def _notes(missing: list, reasons: dict, per: int, slots: int) -> Iterator[tuple[str, str]]:
+    for one in missing:
+        if one[2] == ABSENT:
+            told = f"{one[1] - one[0] + 1} bars in a row, {reasons[one][0] if one in reasons else 'reason not looked up'}"
+            for cell in range(one[0] // per, one[1] // per + 1):
+                yield f"{cell // slots},{cell % slots}", told
+
+
+def _gaps(held: Held, missing: list, reasons: dict) -> Table:
+    columns = [("bars open from", "time"), ("to", "time"), ("bars", "count"), ("reason", "text"), ("the record says", "text")]
+    rows = [
+        [held.start + a * held.tf.ms, held.start + b * held.tf.ms, b - a + 1, *reasons[a, b, kind]]
+        for a, b, kind in sorted(missing)
+        if (a, b, kind) in reasons
+    ]
+    left = len(missing) - len(rows)
+    text = f"The {len(rows)} longest; {left:,} shorter ones are not listed." if left else ""
+    return Table("gaps", "What is missing, and why", columns, rows, text, "No bar is missing.")
+
+
+def _datasets(held: Held) -> Figure:
+    """How many of a day's rows does each dataset hold?"""
+    days = held.days()
+    at = {day: i for i, day in enumerate(days)}
+    values: dict[str, list[float | None]] = {name: [None] * len(days) for name in DATASETS if name in held.tables}
+    for name, day, rows in held.ask("SELECT dataset, day, rows FROM days"):
+        if name in values and day in at:
+            values[name][at[day]] = brief(rows / held.tf.per_day)
+    chart = {
+        "kind": "heat", "height": 22 * len(values), "rows": list(values), "values": list(values.values()), "most": 1,
+        "form": "ratio", "measure": "rows of the day's bars", "gather": "min", "gathered": "the least of them",
+        "x": {"start": day_start(days[0]), "step": DAY, "n": len(days)},
+    }  # fmt: skip
+    totals = held.ask("SELECT dataset, count(*), sum(rows)::BIGINT, min(day), max(day) FROM days GROUP BY dataset")
+    order = {name: i for i, name in enumerate(DATASETS)}
+    rows = [[a, b, c, str(d), str(e)] for a, b, c, d, e in sorted(totals, key=lambda row: order.get(row[0], 9))]
+    told = [f"{name}: {rows:,} rows of {days:,} days" for name, days, rows, *_ in rows]
+    columns = [("dataset", "text"), ("days", "count"), ("rows", "count"), ("first", "text"), ("last", "text")]
+    table = Table("datasets-days", "Days and rows by dataset", columns, rows)
+    summary = sentence(told)[:-1] + ". No cell: the day is not committed."
+    return Figure("coverage-datasets", "Which days each dataset holds, by share of the day's bars", summary, chart, table)
+
+
+def _columns(held: Held) -> Figure:
+    """How often did the source say each column, month by month?"""
+    offered = (notes.read(held.shelf("bars"), notes.OFFERED) or {}).get("columns", {})
+    have = set(held.columns("bars"))
+    names = [n for n in BAR_COLUMNS if n in have and n not in STAMPS and offered.get(n, True) is True]
+    counts = ", ".join(f"count({name}) / count(*)" for name in names)
+    found = held.ask(f"SELECT strftime(day, '%Y-%m') AS month, {counts} FROM bars GROUP BY month ORDER BY month")
+    months = [month for month, *_ in found]
+    values = [[brief(shares[i]) for _, *shares in found] for i in range(len(names))]
+    chart = {
+        "kind": "heat", "rows": names, "columns": months, "values": values, "most": 1, "form": "ratio", "texts": True,
+        "height": 20 * len(names), "measure": "bars that have it",
+    }  # fmt: skip
+    thin = [f"{name} {written(min(v), 'ratio')}" for name, v in zip(names, values, strict=True) if min(v) < 0.95]
+    told = f"below 95 % in some month: {', '.join(thin)}" if thin else "every offered column is there in 95 % or more"
+    summary = sentence([f"{len(names)} columns are offered", told, "numbers are percent of the month's bars"])
+    rows = [[name, *v] for name, v in zip(names, values, strict=True)]
+    table = Table("columns-months", "Share of bars that have each column", [("column", "text"), *((m, "ratio") for m in months)], rows)
+    return Figure("coverage-columns", "Columns by month", summary, chart, table, "half")
+
+
+def _not_offered(held: Held) -> Table:
+    offered = (notes.read(held.shelf("bars"), notes.OFFERED) or {}).get("columns", {})
+    rows = [[name, reason] for name, reason in offered.items() if reason is not True and name not in PRICES]
+    return Table(
+        "not-offered", "Columns the source does not offer here", [("column", "text"), ("why", "text")], rows,
+        empty="The source offers every column.",
+    )  # fmt: skip
+

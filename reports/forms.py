@@ -1,0 +1,49 @@
+"""How is a value written for people?"""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+FORMS = ("text", "code", "verdict", "link", "count", "ratio", "number", "price", "rate", "time")
+NUMERIC = ("count", "ratio", "number", "price", "rate")
+DIGITS = {"price": 8, "number": 5}
+
+
+def written(value: object, form: str = "text") -> str:
+    """How is a value of this form written? count 105,120; ratio 0.5 as 50 %; rate 0.0001 as 1 bp; time from UTC ms."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return "–"
+    if form == "time" and isinstance(value, int):
+        return instant(value)
+    if form not in NUMERIC or not isinstance(value, int | float):
+        return str(value)
+    if form == "count":
+        return f"{value:,.0f}"
+    if form in ("ratio", "rate"):
+        return f"{_plain(value * (100 if form == 'ratio' else 1e4), 4)} {'%' if form == 'ratio' else 'bp'}"
+    return _plain(value, DIGITS[form])
+
+
+def _plain(value: float, digits: int) -> str:
+    """So many significant digits, grouped by thousands, and never an exponent for what people say without one."""
+    if value == 0 or not 1e-9 < abs(value) < 1e18:
+        return f"{value:.{digits}g}"
+    decimals = max(digits - 1 - math.floor(math.log10(abs(value))), 0)
+    text = f"{value:,.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def instant(ms: int) -> str:
+    """A UTC instant to the minute, as people write it."""
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def day(ms: int) -> str:
+    """The UTC date of an instant."""
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d")
+
+
+def brief(value: float | None) -> float | None:
+    """The seven digits of a number a page keeps; null where there is none."""
+    return None if value is None or not math.isfinite(value) else float(f"{value:.7g}")

@@ -1,0 +1,147 @@
+"""What was rewritten, what is stale, what the checks found and how fast it was: the lake's own record."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from lake import log
+from lake.checks import Check
+from lake.log import ABSENT
+from meta.timeframes import day_start
+from reports.held import Held
+from reports.page import Fact, Figure, Section, Table, sentence
+
+SHOWN = 200  # lines of a list; the rest is counted
+REPORTS = {"P1 bars": "p1_qa_core*.json", "P2 features": "p2_qa_*.json", "P3 labels": "p3_qa_*.json"}
+BENCHES = "p2_bench_*.csv"
+TIMED = [("report", "text"), ("bars", "count"), ("features", "count"), ("ns a bar, batch", "number"), ("µs a bar live, median", "number"),
+         ("µs a bar live, 99 %", "number"), ("limit, ms", "number"), ("passed", "text")]  # fmt: skip
+
+
+def freshness(held: Held) -> Section:
+    """Are the days still what their inputs make them, and how far do they reach?"""
+    states = held.states.values()
+    newest = held.row("SELECT max(open_ms) FROM bars")[0] + held.tf.ms
+    facts = [
+        Fact("newest bar", newest, "time", "its close, UTC"),
+        Fact("stale days", sum(len(one.stale) for one in states), "count", "made of other inputs than stand there now"),
+        Fact("damaged days", sum(len(one.damaged) for one in states), "count"),
+        Fact("days rewritten", sum(1 for _ in _rewrites(held)), "count", "after they were first published"),
+    ]
+    columns = [
+        ("dataset", "text"), ("days", "count"), ("first", "text"), ("last", "text"), ("holes", "count"), ("stale", "count"),
+        ("damaged", "count"), ("schemas", "count"), ("source", "text"), ("last published, UTC", "text"),
+    ]  # fmt: skip
+    rows = [
+        [
+            one.shelf.dataset.name, one.days, str(one.first), str(one.last), one.holes, len(one.stale), len(one.damaged),
+            one.schemas, one.source, one.generation[:16].replace("T", " "),
+        ]
+        for one in states
+    ]  # fmt: skip
+    whole = Table("datasets", "Datasets, over all their days", columns, rows)
+    text = "By the manifests alone, over every day of the symbol: also those outside the range of this page."
+    return Section("freshness", "Freshness", text, [whole, _stale(held)], facts)
+
+
+def _stale(held: Held) -> Table:
+    told = [
+        [name, str(day), kind, why]
+        for name, one in held.states.items()
+        for kind, found in (("damaged", one.damaged), ("stale", one.stale))
+        for day, why in sorted(found.items())
+    ]
+    columns = [("dataset", "text"), ("day", "text"), ("state", "text"), ("why", "text")]
+    return Table("stale", "Days that are not what they should be", columns, told[:SHOWN], _more(told), "None: every day is fresh and whole.")
+
+
+def _more(rows: list[Any]) -> str:
+    return f"The first {SHOWN} of {len(rows):,}." if len(rows) > SHOWN else ""
+
+
+def restatements(held: Held) -> Section:
+    """Which days were published again with other bytes?"""
+    told = list(_rewrites(held))
+    columns = [("dataset", "text"), ("day", "text"), ("rewritten, UTC", "text"), ("from part", "code"), ("to part", "code")]
+    rows = [[line.dataset, line.day, line.time[:16].replace("T", " "), line.old[:12], line.new[:12]] for line in told]
+    table = Table("rewrites", "Days rewritten", columns, rows[-SHOWN:][::-1], _more(rows), "No day was ever rewritten.")
+    text = (
+        "A day is replaced whole or not at all, and the lake's log tells of each time: bars the venue restated, features"
+        " and labels made again of other inputs or rules."
+    )
+    return Section("restatements", "Restatements", text, [*_rewritten(held, told), table])
+
+
+def _rewrites(held: Held) -> Iterator[log.Line]:
+    for line in log.lines(held.root):
+        if (line.tf, line.symbol) == (held.tf.name, held.symbol) and line.old not in (ABSENT, line.new):
+            yield line
+
+
+def _rewritten(held: Held, told: list[log.Line]) -> Iterator[Figure]:
+    """How often was each day rewritten?"""
+    if not told:
+        return
+    days = [date.fromisoformat(line.day) for line in told]
+    first, n = min(days), (max(days) - min(days)).days + 1
+    names = list(dict.fromkeys(line.dataset for line in told))
+    values = [[0] * n for _ in names]
+    for line, day in zip(told, days, strict=True):
+        values[names.index(line.dataset)][(day - first).days] += 1
+    most = max(max(row) for row in values)
+    chart = {
+        "kind": "heat", "height": 22 * len(names), "rows": names, "values": values, "most": most, "form": "count",
+        "measure": "times rewritten", "gather": "max", "gathered": "the most of them",
+        "x": {"start": day_start(first), "step": 86_400_000, "n": n},
+    }  # fmt: skip
+    summary = sentence([f"{len(told):,} rewrites of days {first} … {first + timedelta(days=n - 1)}"])
+    yield Figure("rewrites-days", "How often each day was rewritten", summary, chart)
+
+
+def checks(held: Held, reports: Path) -> Section:
+    """What did the phases' own checks find, and how long do features take?"""
+    parts: list[Figure | Table] = []
+    for phase, pattern in REPORTS.items():
+        for place in sorted(reports.glob(pattern)):
+            said = _said(place).get(held.symbol)
+            if said and said.get("tf") == held.tf.name:
+                parts.append(_judged(phase, place, said))
+    text = "From the reports that `make p1_qa p2_validate p3_validate p2_bench` left; each tells which days it judged."
+    missing = "No report of this symbol and timeframe is there."
+    found = parts or [Table("checks-none", "Checks", [("check", "text")], [], empty=missing)]
+    return Section("checks", "Checks and speed", text, [*found, _benches(held, reports)])
+
+
+def _said(place: Path) -> Mapping[str, Any]:
+    """What does a report say? Nothing, where it is none of ours."""
+    try:
+        said = json.loads(place.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _judged(phase: str, place: Path, said: Mapping[str, Any]) -> Table:
+    columns = [("check", "text"), ("verdict", "verdict"), ("value", "number"), ("must", "text"), ("should", "text"), ("note", "text")]
+    rows = [
+        [name, one["verdict"], one["value"], one["must"] or "", one["should"] or "", one["note"]]
+        for name, one in said["checks"].items()
+    ]
+    mark = " SYNTHETIC" if said.get("synthetic") and "SYNTHETIC" not in str(said.get("source")) else ""
+    text = f"{said.get('start')} … {said.get('end')}, source {said.get('source')}{mark}, from {place.name}."
+    return Table(f"checks-{place.stem}", f"{phase}: {said['verdict']}", columns, rows, text)
+
+
+def _benches(held: Held, reports: Path) -> Table:
+    rows = []
+    for place in sorted(reports.glob(BENCHES)):
+        for row in csv.DictReader(place.read_text(encoding="utf-8").splitlines()):
+            if (row.get("symbol"), row.get("tf")) == (held.symbol, held.tf.name):
+                numbers = [float(row[name]) for name in ("ns_per_bar", "p50_us", "p99_us", "limit_ms")]
+                rows.append([place.name, int(row["bars"]), int(row["features"]), *numbers, row["pass"]])
+    return Table("benches", "How long the features of a bar take", TIMED, rows, empty="No bench of this symbol is there; `make p2_bench` makes one.")

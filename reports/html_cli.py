@@ -1,0 +1,40 @@
+"""Pages on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from lake import cli
+from lake.cli import Span
+from meta.symbols import symbol as checked_symbol
+
+
+@click.command()
+@cli.symbol_options
+@cli.range_options
+@click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Folder; else reports/.")
+@cli.lake_option
+@cli.debug_option
+def html(
+    symbol: tuple[str, ...], tf: tuple[str, ...], span: Span, output: Path | None, lake: str | None, debug: bool
+) -> int:
+    """Make a page for each symbol and timeframe, and an index: coverage, market, features, labels, folds, history.
+
+    Each is one file that needs no network, with its numbers as JSON beside it. Without --symbol or --tf: all there are.
+
+    \b
+    Examples:
+        python -m reports html
+        python -m reports html --symbol BTCUSDT --tf 5m --days 80
+    """
+    from lake import settings
+    from reports import pages
+
+    where = cli.opened(lake)
+    names = [checked_symbol(name) for name in symbol]
+    out = output.absolute() if output else settings.PROJECT / "reports"
+    place = pages.build(pages.Asked(where, names, cli.timeframes_of(tf) if tf else [], span, out), cli.say)
+    click.echo(settings.shown(place))
+    return 0

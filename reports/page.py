@@ -1,0 +1,210 @@
+"""A page is one file: sections of facts, figures and tables, their numbers, and all it takes to read them offline."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from reports.forms import NUMERIC, written
+
+ASSETS = Path(__file__).resolve().parent / "assets"
+SCRIPTS = ("draw.js", "time.js", "cells.js", "page.js")
+TALL = 16  # rows above which a table scrolls within itself
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One number that stands for itself, and what it is of."""
+
+    name: str
+    value: object
+    form: str = "text"
+    more: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under named columns; `columns` pairs a name with the form of its values (see forms)."""
+
+    name: str
+    title: str
+    columns: Sequence[tuple[str, str]]
+    rows: Sequence[Sequence[Any]]
+    text: str = ""
+    empty: str = "none"
+
+    def data(self) -> dict[str, object]:
+        """How is it told to machines?"""
+        return {"title": self.title, "columns": [name for name, _ in self.columns], "rows": [list(r) for r in self.rows]}
+
+    def html(self) -> str:
+        """The table, in a frame of its own."""
+        says = f"<p>{escape(self.text)}</p>" if self.text else ""
+        if not self.rows:
+            head = f"<h3>{escape(self.title)}</h3>"
+            return f'<div class="card">{head}{says}<p class="empty">{escape(self.empty)}</p></div>'
+        return f'<div class="card">{says}{self._scroll()}</div>'
+
+    def _scroll(self) -> str:
+        tall = " tall" if len(self.rows) > TALL else ""
+        name = escape(self.title)
+        body = "".join(f"<tr>{self._cells(row)}</tr>" for row in self.rows)
+        head = "".join(f"<th scope=col{_side(form)}>{escape(one)}</th>" for one, form in self.columns)
+        return (
+            f'<div class="scroll{tall}" tabindex=0 role=region aria-label="{name}"><table id="{self.name}">'
+            f"<caption>{name}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        )
+
+    def _cells(self, row: Sequence[Any]) -> str:
+        cells = [_cell(value, form) for value, (_, form) in zip(row, self.columns, strict=True)]
+        return f"<th scope=row{_side(self.columns[0][1])}>{cells[0][1]}</th>" + "".join(
+            f"<td{kind}>{text}</td>" for kind, text in cells[1:]
+        )
+
+
+def _side(form: str) -> str:
+    return " class=n" if form in NUMERIC else ""
+
+
+def _cell(value: Any, form: str) -> tuple[str, str]:
+    """The class of a cell, and what stands in it."""
+    if form == "verdict":
+        return "", f'<span class="verdict {escape(str(value).lower())}">{escape(str(value))}</span>'
+    if form == "link":
+        text, target = value
+        return "", f'<a href="{escape(target)}">{escape(text)}</a>'
+    return " class=code" if form == "code" else _side(form), escape(written(value, form))
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart, what it shows in words, and its numbers as a table.
+
+    chart : what assets/*.js draws, by its `kind`; None where there is nothing to draw, and `summary` says why.
+    wide : full, half or third of the sheet.
+    """
+
+    name: str
+    title: str
+    summary: str
+    chart: dict[str, Any] | None = None
+    table: Table | None = None
+    wide: str = "full"
+
+    def data(self) -> dict[str, object]:
+        """How is it told to machines?"""
+        told: dict[str, object] = {"title": self.title, "summary": self.summary, "chart": self.chart}
+        return told | ({"table": self.table.data()} if self.table else {})
+
+    def html(self) -> str:
+        """The figure, to be drawn once it is looked at."""
+        says = f'<figcaption><h3 id="{self.name}-title">{escape(self.title)}</h3><p>{escape(self.summary)}</p></figcaption>'
+        if self.chart is None:
+            return f'<figure class="card {self.wide}" id="{self.name}">{says}</figure>'
+        keys = "arrow keys read values" + (", plus and minus zoom, 0 shows all" if self.chart.get("tools") else "")
+        label = f'aria-label="Chart: {escape(self.title)}; {keys}"'
+        tools = '<div class="tools" role=group aria-label="Range shown"></div>' if self.chart.get("tools") else ""
+        folded = f"<details><summary>Numbers as a table</summary>{self.table._scroll()}</details>" if self.table else ""
+        return (
+            f'<figure class="card chart {self.wide}" id="{self.name}">{says}{tools}<div class="readout"></div>'
+            f'<div class="plot" tabindex=0 role=application aria-roledescription=chart {label}></div>'
+            f'<p class="unseen" aria-live=polite></p>{folded}<script type="application/json">{_embedded(self.chart)}'
+            "</script></figure>"
+        )
+
+
+@dataclass(frozen=True)
+class Section:
+    """Part of a page, under a heading of its own."""
+
+    name: str
+    title: str
+    text: str
+    parts: Sequence[Figure | Table] = ()
+    facts: Sequence[Fact] = ()
+
+    def data(self) -> dict[str, object]:
+        """How is it told to machines?"""
+        facts = {fact.name: fact.value for fact in self.facts}
+        return {"title": self.title, "facts": facts, "parts": {part.name: part.data() for part in self.parts}}
+
+    def html(self) -> str:
+        """The section."""
+        facts = "".join(
+            f"<div><dt>{escape(fact.name)}</dt><dd>{escape(written(fact.value, fact.form))}"
+            f"{f'<small>{escape(fact.more)}</small>' if fact.more else ''}</dd></div>"
+            for fact in self.facts
+        )
+        return (
+            f'<section id="{self.name}" aria-labelledby="{self.name}-head"><h2 id="{self.name}-head">{escape(self.title)}'
+            f"</h2><p>{escape(self.text)}</p>{f'<dl class=facts>{facts}</dl>' if facts else ''}"
+            f'<div class="grid">{"".join(part.html() for part in self.parts)}</div></section>'
+        )
+
+
+@dataclass(frozen=True)
+class Page:
+    """A whole page. links : (text, target) of the pages beside it. facts : what its JSON says first."""
+
+    title: str
+    lead: str
+    sections: Sequence[Section]
+    synthetic: bool = False
+    links: Sequence[tuple[str, str]] = ()
+    facts: dict[str, object] = field(default_factory=dict)
+    foot: str = ""
+
+    def json(self) -> str:
+        """Every number of the page, for machines."""
+        told = {"title": self.title, "lead": self.lead, "synthetic": self.synthetic, **self.facts}
+        told["sections"] = {section.name: section.data() for section in self.sections}
+        return json.dumps(told, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n"
+
+    def html(self) -> str:
+        """The page: one file that asks for no other."""
+        style, script = _assets()
+        mark = '<p class="synthetic" role=note><strong>SYNTHETIC</strong> data: made up, good for trying things out only</p>'
+        links = "".join(f'<li><a href="{escape(target)}">{escape(text)}</a>' for text, target in self.links)
+        links += "".join(f'<li><a href="#{one.name}">{escape(one.title)}</a>' for one in self.sections)
+        policy = f"default-src 'none'; style-src {_sha(style)}; script-src {_sha(script)}; img-src data:; base-uri 'none'; form-action 'none'"
+        return (
+            f'<!doctype html>\n<html lang=en><head><meta charset=utf-8>\n<meta http-equiv=Content-Security-Policy content="{policy}">\n'
+            f'<meta name=viewport content="width=device-width, initial-scale=1"><meta name=referrer content=no-referrer>\n'
+            f'<title>{escape(self.title)}</title><link rel=icon href="data:,">\n<style>{style}</style></head>\n'
+            f'<body><a class="skip" href="#main">Skip to the content</a>{mark if self.synthetic else ""}\n'
+            f'<header class="top"><div><h1>{escape(self.title)}</h1><p class="lead">{escape(self.lead)}</p></div>'
+            f"<button type=button id=theme hidden>Dark</button></header>\n"
+            f'<nav class="contents" aria-label="Contents"><ul>{links}</ul></nav>\n<main id=main>'
+            f"<noscript><p class=empty>Charts are drawn by JavaScript, which is off; every number stands in the tables.</p></noscript>\n"
+            + "\n".join(section.html() for section in self.sections)
+            + f"\n</main><footer><p>{escape(self.foot)}</p></footer>\n<script>{script}</script></body></html>\n"
+        )
+
+
+@cache
+def _assets() -> tuple[str, str]:
+    scripts = (ASSETS.joinpath(name).read_text(encoding="utf-8") for name in SCRIPTS)
+    return ASSETS.joinpath("page.css").read_text(encoding="utf-8"), "\n".join(scripts)
+
+
+def _sha(text: str) -> str:
+    """The name by which the content policy knows a style or script of ours."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _embedded(chart: dict[str, Any]) -> str:
+    """JSON that no markup within it can end."""
+    text = json.dumps(chart, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c")
+
+
+def sentence(parts: Iterable[str]) -> str:
+    """Facts as one sentence."""
+    return "; ".join(part for part in parts if part) + "."

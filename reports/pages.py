@@ -1,0 +1,66 @@
+"""Which pages has a lake? One a symbol and timeframe, each made from one snapshot, and an index of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lake import disk, roots, settings, status
+from lake.cli import Span
+from lake.status import ShelfStatus
+from meta.errors import NotReady
+from meta.timeframes import Timeframe
+from reports import coverage, features, folds, history, labels, market
+from reports.held import Held, held
+from reports.page import Page, Section
+
+SECTIONS: tuple[Callable[[Held], Section], ...] = (
+    coverage.section, market.section, features.section, labels.section, folds.section, history.freshness,
+    history.restatements,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which pages are meant: of which lake, symbols (none: all), timeframes (none: all) and days; and where they go."""
+
+    root: Path
+    symbols: Sequence[str]
+    tfs: Sequence[Timeframe]
+    span: Span
+    out: Path
+    reports: Path = settings.PROJECT / "reports"
+
+
+def build(asked: Asked, say: Callable[[str], None]) -> Path:
+    """Make every page that is meant, and the index; returns where that is. Raises NotReady, Tampered."""
+    grouped = _wanted(asked)
+    disk.make_folders(asked.out)
+    for (tf, symbol), states in grouped.items():
+        page = _page(asked, tf, symbol, states)
+        _write(asked.out / f"{symbol}_{tf}.html", page)
+    return asked.out / "index.html"
+
+
+def _wanted(asked: Asked) -> dict[tuple[Timeframe, str], list[ShelfStatus]]:
+    found: dict[tuple[Timeframe, str], list[ShelfStatus]] = {}
+    for one in status.status(asked.root).shelves:
+        meant = (not asked.symbols or one.shelf.symbol in asked.symbols) and (not asked.tfs or one.shelf.tf in asked.tfs)
+        if meant and one.days:
+            found.setdefault((one.shelf.tf, one.shelf.symbol), []).append(one)
+    found = {key: states for key, states in found.items() if any(s.shelf.dataset.name == "bars" for s in states)}
+    if not found:
+        raise NotReady(f"lake {settings.shown(asked.root)} has no committed day of bars there; run `make p1`")
+    return found
+
+
+def _page(asked: Asked, tf: Timeframe, symbol: str, states: Sequence[ShelfStatus]) -> Page:
+    with held(asked.root, tf, symbol, asked.span, states) as here:
+        sections = [*(make(here) for make in SECTIONS), history.checks(here, asked.reports)]
+    return Page(f"{symbol} {tf}", "lead", sections, roots.is_synthetic(asked.root), [("All symbols", "index.html")])
+
+
+def _write(place: Path, page: Page) -> None:
+    disk.write_over(place, page.html().encode())
+    disk.write_over(place.with_suffix(".json"), page.json().encode())
