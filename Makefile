@@ -10,7 +10,7 @@ FROM := $(if $(SOURCE),--source $(SOURCE))
 export SOURCE
 .DEFAULT_GOAL := help
 .PHONY: help p1 p2 p3 p1_qa p2_validate p2_bench p3_label p3_validate views status report export universe test \
-	test-long test-docker lint bench docs lock clean
+	test-long test-docker test-pages lint bench docs lock clean
 
 help:  ## these lines
 	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -45,6 +45,9 @@ views: .venv/ready  ## bring the DuckDB catalog up to date and list its views
 status: .venv/ready  ## what the lake holds, and what is stale
 	$(PY) -m lake status $(if $(LAKE),--lake $(LAKE))
 
+report: .venv/ready  ## a page a symbol to look at, and an index; prints where it is
+	$(PY) -m reports html $(PICK) $(SPAN)
+
 test: .venv/dev  ## the whole test suite, with lint and types
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
@@ -58,6 +61,9 @@ test-docker: .venv/dev  ## every service of docker-compose.yml in a real engine,
 	@if docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1; \
 		then .venv/bin/python -m pytest -m long tests/test_compose.py; \
 		else echo "no Docker engine with compose answers here; nothing was tried"; fi
+
+test-pages: .venv/dev  ## pages in a real Chromium at every width, light and dark, where one is installed
+	.venv/bin/python -m pytest -m "long or not long" tests/test_reports_browser.py
 
 lint: .venv/dev  ## ruff and mypy
 	.venv/bin/ruff check .

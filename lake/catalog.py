@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 SQL = PROJECT / "meta" / "views"
+OFFLINE = {"autoinstall_known_extensions": "false"}
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
 
@@ -148,8 +149,7 @@ def opened(
         raise NotReady(
             f"lake {shown(root)} has no committed day; run {advice.first(root)}, or name another with --lake"
         )
-    config = {"autoinstall_known_extensions": "false", **(limits or {})}
-    with locks.snapshot(root), duckdb.connect(config=config) as connection:
+    with locks.snapshot(root), duckdb.connect(config={**OFFLINE, **(limits or {})}) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         try:
             _create(connection, found)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
-from typing import Any
 
 import numpy as np
 
@@ -30,8 +29,8 @@ EXPLAINED = 60  # stretches whose reason is looked up, the longest first
 def section(held: Held) -> Section:
     """Coverage of bars, of every dataset and of every column."""
     text = (
-        "Missing stays missing: nothing below was filled. A bar can be absent from a day that is committed: the venue was"
-        " asked for all of it, and has none."
+        "Missing stays missing: nothing below was filled. A bar can be absent from a day that is committed: the venue"
+        " was asked for all of it, and has none."
     )
     parts = [*_hours(held), _datasets(held), _columns(held), _not_offered(held)]
     return Section("coverage", "Coverage", text, parts)
@@ -101,13 +100,21 @@ def _ms(iso: str) -> int:
 def _notes(missing: list, reasons: dict, per: int, slots: int) -> Iterator[tuple[str, str]]:
     for one in missing:
         if one[2] == ABSENT:
-            told = f"{one[1] - one[0] + 1} bars in a row, {reasons[one][0] if one in reasons else 'reason not looked up'}"
+            told = (
+                f"{one[1] - one[0] + 1} bars in a row, {reasons[one][0] if one in reasons else 'reason not looked up'}"
+            )
             for cell in range(one[0] // per, one[1] // per + 1):
                 yield f"{cell // slots},{cell % slots}", told
 
 
 def _gaps(held: Held, missing: list, reasons: dict) -> Table:
-    columns = [("bars open from", "time"), ("to", "time"), ("bars", "count"), ("reason", "text"), ("the record says", "text")]
+    columns = [
+        ("bars open from", "time"),
+        ("to", "time"),
+        ("bars", "count"),
+        ("reason", "text"),
+        ("the record says", "text"),
+    ]
     rows = [
         [held.start + a * held.tf.ms, held.start + b * held.tf.ms, b - a + 1, *reasons[a, b, kind]]
         for a, b, kind in sorted(missing)
@@ -138,7 +145,9 @@ def _datasets(held: Held) -> Figure:
     columns = [("dataset", "text"), ("days", "count"), ("rows", "count"), ("first", "text"), ("last", "text")]
     table = Table("datasets-days", "Days and rows by dataset", columns, rows)
     summary = sentence(told)[:-1] + ". No cell: the day is not committed."
-    return Figure("coverage-datasets", "Which days each dataset holds, by share of the day's bars", summary, chart, table)
+    return Figure(
+        "coverage-datasets", "Which days each dataset holds, by share of the day's bars", summary, chart, table
+    )
 
 
 def _columns(held: Held) -> Figure:
@@ -158,15 +167,23 @@ def _columns(held: Held) -> Figure:
     told = f"below 95 % in some month: {', '.join(thin)}" if thin else "every offered column is there in 95 % or more"
     summary = sentence([f"{len(names)} columns are offered", told, "numbers are percent of the month's bars"])
     rows = [[name, *v] for name, v in zip(names, values, strict=True)]
-    table = Table("columns-months", "Share of bars that have each column", [("column", "text"), *((m, "ratio") for m in months)], rows)
+    table = Table(
+        "columns-months",
+        "Share of bars that have each column",
+        [("column", "text"), *((m, "ratio") for m in months)],
+        rows,
+    )
     return Figure("coverage-columns", "Columns by month", summary, chart, table, "half")
 
 
 def _not_offered(held: Held) -> Table:
+    """Which columns does the source never give, by reason?"""
     offered = (notes.read(held.shelf("bars"), notes.OFFERED) or {}).get("columns", {})
-    rows = [[name, reason] for name, reason in offered.items() if reason is not True and name not in PRICES]
-    return Table(
-        "not-offered", "Columns the source does not offer here", [("column", "text"), ("why", "text")], rows,
-        empty="The source offers every column.",
-    )  # fmt: skip
-
+    grouped: dict[str, list[str]] = {}
+    for name, reason in offered.items():
+        if reason is not True and name not in PRICES:
+            grouped.setdefault(str(reason), []).append(name)
+    rows = [[reason, ", ".join(names)] for reason, names in grouped.items()]
+    columns = [("why", "text"), ("columns", "text")]
+    title, empty = "Columns the source does not offer here", "The source offers every column."
+    return Table("not-offered", title, columns, rows, empty=empty, wide="half")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lake import notes
-from meta.timeframes import DAY
+from meta.timeframes import DAY, day_start
 from reports.forms import brief, written
 from reports.held import Held
 from reports.page import Fact, Figure, Section, Table, sentence
@@ -27,27 +27,24 @@ STATISTICS = [
 def section(held: Held) -> Section:
     """Every feature of the symbol, as it stands in the lake."""
     text = (
-        "As they stand in the lake: each row was knowable when its bar closed. Bands hold 90 % and 50 % of a step's values,"
-        " the line is their median."
+        "As they stand in the lake: each row was knowable when its bar closed. Bands hold 90 % and 50 % of a step's"
+        " values, the line is their median."
     )
-    if not _rows(held):
+    rows = held.count("features")
+    if not rows:
         why = "The features have no row here: build them with `python -m p2_features build`, or choose more days."
         return Section("features", "Features", why)
     names = _numbers(held)
     said = notes.read(held.shelf("features"), notes.FEATURES) or {}
-    rows = _rows(held)
     share = rows / held.row("SELECT count(*) FROM bars")[0]
     facts = [
         Fact("rows", rows, "count", f"{written(share, 'ratio')} of the bars"),
         Fact("features", len(held.columns("features")) - 4, "count", f"{len(said.get('left_out', {}))} left out"),
         *_flags(held),
     ]
-    parts = [_statistics(held, names, said), _left_out(said), *_each(held, names), _drift(held, names), _together(held, names)]
+    parts: list[Figure | Table] = [_statistics(held, names, said), _left_out(said), *_each(held, names)]
+    parts += [_drift(held, names), _together(held, names)]
     return Section("features", "Features", text, parts, facts)
-
-
-def _rows(held: Held) -> int:
-    return held.row("SELECT count(*) FROM features")[0] if "features" in held.tables else 0
 
 
 def _numbers(held: Held) -> list[str]:
@@ -86,13 +83,14 @@ def _left_out(said: dict[str, Any]) -> Table:
 
 
 def _each(held: Held, names: Sequence[str]) -> Iterator[Figure]:
-    days = held.days()
-    step = next((n for n in (1, 2, 4, 7, 14, 28, 56, 112) if len(days) / n <= STEPS), 224) * DAY
-    grid = {"start": held.start, "step": step, "n": -(-len(days) * DAY // step)}
+    first, last = held.row("SELECT min(day), max(day) FROM features")
+    start, days = day_start(first), (last - first).days + 1
+    step = next((n for n in (1, 2, 4, 7, 14, 28, 56, 112) if days / n <= STEPS), 224) * DAY
+    grid = {"start": start, "step": step, "n": -(-days * DAY // step)}
     cells = ", ".join(f'quantile_cont("{name}", {list(QUANTILES)})' for name in names)
-    found = held.ask(f"SELECT (open_ms - {held.start}) // {step} AS i, {cells} FROM features GROUP BY i ORDER BY i")
+    found = held.ask(f"SELECT (open_ms - {start}) // {step} AS i, {cells} FROM features GROUP BY i ORDER BY i")
     for k, name in enumerate(names):
-        bands = [[None] * grid["n"] for _ in QUANTILES]
+        bands: list[list[float | None]] = [[None] * grid["n"] for _ in QUANTILES]
         for i, *values in found:
             for band, value in zip(bands, values[k], strict=True):
                 band[i] = brief(value)
@@ -124,7 +122,9 @@ def _histogram(held: Held, name: str) -> Figure:
         f' max("{name}") FROM features'
     )
     if low == high:
-        return Figure(f"{name}-values", f"{name}, values", f"{written(low, 'number')} in 99 % of the rows.", wide="rest")
+        return Figure(
+            f"{name}-values", f"{name}, values", f"{written(low, 'number')} in 99 % of the rows.", wide="rest"
+        )
     width = (high - low) / BINS
     placed = f'least(greatest(floor(("{name}" - {low!r}) / {width!r}), 0), {BINS - 1})::INT'
     counted = dict(held.ask(f"SELECT {placed} AS bin, count(*) FROM features GROUP BY bin"))
@@ -157,10 +157,12 @@ def _drift(held: Held, names: Sequence[str]) -> Figure:
     ])  # fmt: skip
     rows = [[name, *row] for name, row in zip(names, values, strict=True)]
     columns = [("feature", "text"), *((month, "number") for month in months)]
-    return Figure("drift", "Drift by month", summary, chart, Table("drift-months", "Stability index", columns, rows), "half")
+    return Figure(
+        "drift", "Drift by month", summary, chart, Table("drift-months", "Stability index", columns, rows), "half"
+    )
 
 
-def _stability(held: Held, name: str, months: Sequence[str]) -> list[float | None]:
+def _stability(held: Held, name: str, months: Sequence[str]) -> list[float]:
     import numpy as np
 
     edges = sorted(set(held.row(f'SELECT quantile_cont("{name}", {list(DECILES)}) FROM features')[0]))
@@ -189,7 +191,9 @@ def _together(held: Held, names: Sequence[str]) -> Figure:
         ((abs(v), v, names[i], names[j]) for (i, j), v in zip(pairs, found, strict=True) if v is not None), reverse=True
     )
     told = [f"{a} with {b} {written(v, 'number')}" for _, v, a, b in strong[:3]]
-    summary = sentence(["Pearson's, over all rows; it tells of lines only", f"the strongest: {', '.join(told)}" if told else ""])
+    summary = sentence(
+        ["Pearson's, over all rows; it tells of lines only", f"the strongest: {', '.join(told)}" if told else ""]
+    )
     rows = [[name, *row] for name, row in zip(names, values, strict=True)]
     table = Table("correlations", "Correlation", [("feature", "text"), *((name, "number") for name in names)], rows)
     return Figure("correlation", "Correlation of features", summary, chart, table, "half")

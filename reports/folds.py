@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from lake import snapshots
 from meta.errors import NotReady, Tampered
 from reports.held import Held
 from reports.page import Figure, Section, Table, sentence
 
-CLASSES = [
+CLASSES: list[dict[str, Any]] = [
     {"name": "train", "tone": "s4"},
     {"name": "test", "tone": "gold"},
     {"name": "purged", "tone": "red", "thin": True},
     {"name": "embargoed", "tone": "pink", "thin": True},
 ]
-ROLES = [one["name"] for one in CLASSES]
+ROLES = [str(one["name"]) for one in CLASSES]
 
 
 def section(held: Held) -> Section:
@@ -27,7 +29,7 @@ def section(held: Held) -> Section:
     return Section("folds", "Folds", text, [_diagram(held, said), _splits(said)])
 
 
-def _diagram(held: Held, said: dict) -> Figure:
+def _diagram(held: Held, said: dict[str, Any]) -> Figure:
     # A stretch ends where the role changes, or where rows of the symbol are a day or more apart.
     stretches = held.ask(
         "SELECT split, role, min(open_ms), max(open_ms), count(*) FROM ("
@@ -47,14 +49,14 @@ def _diagram(held: Held, said: dict) -> Figure:
     totals = dict(held.ask("SELECT role, count(*) FROM folds GROUP BY role"))
     purged = [f"{role} {totals.get(role, 0):,}" for role in ROLES]
     summary = sentence([
-        f"{len(splits)} splits of kind {said['settings']['scheme']['kind']}, rows over all of them: {', '.join(purged)}",
+        f"{len(splits)} splits of kind {said['settings']['scheme']['kind']}, rows over all: {', '.join(purged)}",
         "purged and embargoed stretches are drawn wider than they are, or none would see them",
     ])  # fmt: skip
     return Figure("folds-diagram", "Splits over time", summary, chart)
 
 
-def _splits(said: dict) -> Table:
-    columns = [("split", "count"), *((role, "count") for role in ROLES), ("effective size", "count"), ("tests", "text")]
+def _splits(said: dict[str, Any]) -> Table:
+    columns = [("split", "count"), *((role, "count") for role in ROLES), ("effective size", "count"), ("tests", "code")]
     rows = [
         [
             one["split"],

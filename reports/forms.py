@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
+from typing import overload
 
-FORMS = ("text", "code", "verdict", "link", "count", "ratio", "number", "price", "rate", "time")
 NUMERIC = ("count", "ratio", "number", "price", "rate")
-DIGITS = {"price": 8, "number": 5}
+DIGITS = {"price": 8, "number": 4}
 
 
 def written(value: object, form: str = "text") -> str:
@@ -26,9 +26,9 @@ def written(value: object, form: str = "text") -> str:
 
 
 def _plain(value: float, digits: int) -> str:
-    """So many significant digits, grouped by thousands, and never an exponent for what people say without one."""
-    if value == 0 or not 1e-9 < abs(value) < 1e18:
-        return f"{value:.{digits}g}"
+    """So many significant digits, grouped by thousands, with an exponent only where it is very small or large."""
+    if value == 0 or not 1e-4 <= abs(value) < 1e15:
+        return f"{value:.3g}"
     decimals = max(digits - 1 - math.floor(math.log10(abs(value))), 0)
     text = f"{value:,.{decimals}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
@@ -44,6 +44,10 @@ def day(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d")
 
 
+@overload
+def brief(value: float) -> float: ...
+@overload
+def brief(value: None) -> None: ...
 def brief(value: float | None) -> float | None:
-    """The seven digits of a number a page keeps; null where there is none."""
-    return None if value is None or not math.isfinite(value) else float(f"{value:.7g}")
+    """The seven digits of a number that a page keeps; None where there is none."""
+    return None if value is None else float(f"{value:.7g}")

@@ -28,8 +28,8 @@ MEMORY = "1GB"  # beyond it DuckDB works on disk
 class Held:
     """Tables bars, features, labels, weights, folds and days of one symbol, those that are there.
 
-    Beside the lake's columns each row has `open_ms`: the instant its bar opened, UTC ms; labels and features are of the bar
-    they are keyed by. states : dataset -> what the lake's status says of its shelf.
+    Beside the lake's columns each row has `open_ms`: the instant its bar opened, UTC ms. states : dataset -> what the
+    lake's status says of its shelf.
     """
 
     root: Path
@@ -46,6 +46,10 @@ class Held:
     def row(self, sql: str) -> tuple[Any, ...]:
         """Which one row answers it?"""
         return self.ask(sql)[0]
+
+    def count(self, table: str) -> int:
+        """How many rows has a table? 0 where it is not there."""
+        return self.row(f"SELECT count(*) FROM {table}")[0] if table in self.tables else 0
 
     def columns(self, table: str) -> list[str]:
         """Which columns has a table? None where it is not there."""
@@ -83,7 +87,9 @@ def held(root: Path, tf: Timeframe, symbol: str, span: Span, states: Sequence[Sh
 
 def _taken(connection: DuckDBPyConnection, tf: Timeframe, symbol: str, span: Span) -> frozenset[str]:
     """Take the span's rows into memory: each file is read once, however many questions follow."""
-    views = {name for (name,) in connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()}
+    views = {
+        name for (name,) in connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
+    }
     known = connection.execute("SELECT DISTINCT day FROM days WHERE dataset = 'bars' ORDER BY day").fetchall()
     meant = span.of([day for (day,) in known]) if known else []
     if not meant:
@@ -93,7 +99,8 @@ def _taken(connection: DuckDBPyConnection, tf: Timeframe, symbol: str, span: Spa
     found = {"days"}
     for dataset in DATASETS.values():
         if f"{dataset.view}_{tf}" in views:
-            sql = f"SELECT * EXCLUDE (symbol), epoch_ms(bar_open) AS open_ms FROM {dataset.view}_{tf} WHERE {inside} ORDER BY ts"
+            columns = "* EXCLUDE (symbol), epoch_ms(bar_open) AS open_ms"
+            sql = f"SELECT {columns} FROM {dataset.view}_{tf} WHERE {inside} ORDER BY ts"
             connection.execute(f"CREATE TEMP TABLE {dataset.name} AS {sql}")
             found.add(dataset.name)
     if f"folds_{tf}" in views:

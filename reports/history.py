@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from lake import log
-from lake.checks import Check
 from lake.log import ABSENT
+from lake.roots import SIM
 from meta.timeframes import day_start
 from reports.held import Held
 from reports.page import Fact, Figure, Section, Table, sentence
@@ -19,28 +19,28 @@ from reports.page import Fact, Figure, Section, Table, sentence
 SHOWN = 200  # lines of a list; the rest is counted
 REPORTS = {"P1 bars": "p1_qa_core*.json", "P2 features": "p2_qa_*.json", "P3 labels": "p3_qa_*.json"}
 BENCHES = "p2_bench_*.csv"
-TIMED = [("report", "text"), ("bars", "count"), ("features", "count"), ("ns a bar, batch", "number"), ("µs a bar live, median", "number"),
-         ("µs a bar live, 99 %", "number"), ("limit, ms", "number"), ("passed", "text")]  # fmt: skip
+TIMED = [
+    ("report", "code"), ("bars", "count"), ("features", "count"), ("batch, ns a bar", "number"),
+    ("live, µs a bar, median", "number"), ("live, 99 %", "number"), ("limit, ms", "number"), ("passed", "text"),
+]  # fmt: skip
 
 
 def freshness(held: Held) -> Section:
     """Are the days still what their inputs make them, and how far do they reach?"""
     states = held.states.values()
-    newest = held.row("SELECT max(open_ms) FROM bars")[0] + held.tf.ms
     facts = [
-        Fact("newest bar", newest, "time", "its close, UTC"),
         Fact("stale days", sum(len(one.stale) for one in states), "count", "made of other inputs than stand there now"),
-        Fact("damaged days", sum(len(one.damaged) for one in states), "count"),
-        Fact("days rewritten", sum(1 for _ in _rewrites(held)), "count", "after they were first published"),
+        Fact("damaged days", sum(len(one.damaged) for one in states), "count", "not what their manifests say"),
+        Fact("rewrites", sum(1 for _ in _rewrites(held)), "count", "of days published before"),
     ]
     columns = [
-        ("dataset", "text"), ("days", "count"), ("first", "text"), ("last", "text"), ("holes", "count"), ("stale", "count"),
-        ("damaged", "count"), ("schemas", "count"), ("source", "text"), ("last published, UTC", "text"),
+        ("dataset", "text"), ("days", "count"), ("first", "code"), ("last", "code"), ("holes", "count"),
+        ("stale", "count"), ("damaged", "count"), ("schemas", "count"), ("source", "text"), ("published, UTC", "code"),
     ]  # fmt: skip
     rows = [
         [
-            one.shelf.dataset.name, one.days, str(one.first), str(one.last), one.holes, len(one.stale), len(one.damaged),
-            one.schemas, one.source, one.generation[:16].replace("T", " "),
+            one.shelf.dataset.name, one.days, str(one.first), str(one.last), one.holes, len(one.stale),
+            len(one.damaged), one.schemas, one.source, _minute(one.generation),
         ]
         for one in states
     ]  # fmt: skip
@@ -57,7 +57,12 @@ def _stale(held: Held) -> Table:
         for day, why in sorted(found.items())
     ]
     columns = [("dataset", "text"), ("day", "text"), ("state", "text"), ("why", "text")]
-    return Table("stale", "Days that are not what they should be", columns, told[:SHOWN], _more(told), "None: every day is fresh and whole.")
+    title, empty = "Days that are not what they should be", "None: every day is fresh and whole."
+    return Table("stale", title, columns, told[:SHOWN], _more(told), empty)
+
+
+def _minute(iso: str) -> str:
+    return iso[:16].replace("T", " ")
 
 
 def _more(rows: list[Any]) -> str:
@@ -67,12 +72,18 @@ def _more(rows: list[Any]) -> str:
 def restatements(held: Held) -> Section:
     """Which days were published again with other bytes?"""
     told = list(_rewrites(held))
-    columns = [("dataset", "text"), ("day", "text"), ("rewritten, UTC", "text"), ("from part", "code"), ("to part", "code")]
-    rows = [[line.dataset, line.day, line.time[:16].replace("T", " "), line.old[:12], line.new[:12]] for line in told]
+    columns = [
+        ("dataset", "text"),
+        ("day", "text"),
+        ("rewritten, UTC", "text"),
+        ("from part", "code"),
+        ("to part", "code"),
+    ]
+    rows = [[line.dataset, line.day, _minute(line.time), line.old[:12], line.new[:12]] for line in told]
     table = Table("rewrites", "Days rewritten", columns, rows[-SHOWN:][::-1], _more(rows), "No day was ever rewritten.")
     text = (
-        "A day is replaced whole or not at all, and the lake's log tells of each time: bars the venue restated, features"
-        " and labels made again of other inputs or rules."
+        "A day is replaced whole or not at all, and the lake's log tells of each time: bars the venue restated,"
+        " features and labels made again of other inputs or rules."
     )
     return Section("restatements", "Restatements", text, [*_rewritten(held, told), table])
 
@@ -103,14 +114,25 @@ def _rewritten(held: Held, told: list[log.Line]) -> Iterator[Figure]:
     yield Figure("rewrites-days", "How often each day was rewritten", summary, chart)
 
 
-def checks(held: Held, reports: Path) -> Section:
-    """What did the phases' own checks find, and how long do features take?"""
-    parts: list[Figure | Table] = []
+def verdicts(held: Held, reports: Path) -> Iterator[tuple[str, str]]:
+    """What is the verdict of each phase's newest judged range, where there is a report of this symbol?"""
+    for phase, _, said in sorted(_reports(held, reports), key=lambda one: str(one[2].get("end"))):
+        yield phase, str(said["verdict"])
+
+
+def _reports(held: Held, reports: Path) -> Iterator[tuple[str, Path, Mapping[str, Any]]]:
+    """The check reports of this symbol and timeframe: phase, file, what it says; never made-up data beside real."""
+    synthetic = held.states["bars"].source == SIM
     for phase, pattern in REPORTS.items():
         for place in sorted(reports.glob(pattern)):
             said = _said(place).get(held.symbol)
-            if said and said.get("tf") == held.tf.name:
-                parts.append(_judged(phase, place, said))
+            if said and said.get("tf") == held.tf.name and bool(said.get("synthetic")) == synthetic:
+                yield phase, place, said
+
+
+def checks(held: Held, reports: Path) -> Section:
+    """What did the phases' own checks find, and how long do features take?"""
+    parts = [_judged(*one) for one in _reports(held, reports)]
     text = "From the reports that `make p1_qa p2_validate p3_validate p2_bench` left; each tells which days it judged."
     missing = "No report of this symbol and timeframe is there."
     found = parts or [Table("checks-none", "Checks", [("check", "text")], [], empty=missing)]
@@ -127,13 +149,19 @@ def _said(place: Path) -> Mapping[str, Any]:
 
 
 def _judged(phase: str, place: Path, said: Mapping[str, Any]) -> Table:
-    columns = [("check", "text"), ("verdict", "verdict"), ("value", "number"), ("must", "text"), ("should", "text"), ("note", "text")]
+    columns = [
+        ("check", "text"),
+        ("verdict", "verdict"),
+        ("value", "number"),
+        ("must", "text"),
+        ("should", "text"),
+        ("note", "text"),
+    ]
     rows = [
         [name, one["verdict"], one["value"], one["must"] or "", one["should"] or "", one["note"]]
         for name, one in said["checks"].items()
     ]
-    mark = " SYNTHETIC" if said.get("synthetic") and "SYNTHETIC" not in str(said.get("source")) else ""
-    text = f"{said.get('start')} … {said.get('end')}, source {said.get('source')}{mark}, from {place.name}."
+    text = f"{said.get('start')} … {said.get('end')}, source {said.get('source')}, from {place.name}."
     return Table(f"checks-{place.stem}", f"{phase}: {said['verdict']}", columns, rows, text)
 
 
@@ -144,4 +172,10 @@ def _benches(held: Held, reports: Path) -> Table:
             if (row.get("symbol"), row.get("tf")) == (held.symbol, held.tf.name):
                 numbers = [float(row[name]) for name in ("ns_per_bar", "p50_us", "p99_us", "limit_ms")]
                 rows.append([place.name, int(row["bars"]), int(row["features"]), *numbers, row["pass"]])
-    return Table("benches", "How long the features of a bar take", TIMED, rows, empty="No bench of this symbol is there; `make p2_bench` makes one.")
+    return Table(
+        "benches",
+        "How long the features of a bar take",
+        TIMED,
+        rows,
+        empty="No bench of this symbol is there; `make p2_bench` makes one.",
+    )

@@ -8,7 +8,6 @@ import click
 
 from lake import cli
 from lake.cli import Span
-from meta.symbols import symbol as checked_symbol
 
 
 @click.command()
@@ -33,7 +32,7 @@ def html(
     from reports import pages
 
     where = cli.opened(lake)
-    names = [checked_symbol(name) for name in symbol]
+    names = cli.symbols_of(symbol) if symbol or settings.variable("SYMBOLS") else []
     out = output.absolute() if output else settings.PROJECT / "reports"
     place = pages.build(pages.Asked(where, names, cli.timeframes_of(tf) if tf else [], span, out), cli.say)
     click.echo(settings.shown(place))

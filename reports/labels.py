@@ -1,4 +1,4 @@
-"""What happened next: how labels balance, how long their paths take, how much of them is their own, and some to look at."""
+"""What happened next: how labels balance, how long their paths take, what they weigh, and some to look at."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from reports.market import candles, stepped
 from reports.page import Fact, Figure, Section, Table, sentence
 
 OUTCOMES = {"up": "blue", "timeout": "grey", "tie": "gold", "down": "red"}
+RARE = ["tie", "timeout"]
+MONTH, HOUR = "strftime(day, '%Y-%m')", "lpad(((open_ms // 3600000) % 24)::VARCHAR, 2, '0')"
 EACH = 2  # examples of an outcome
 AROUND = 8  # bars shown before an example's bar, and after its path
 LONGEST = 60  # bars held shown one by one; longer ones together
@@ -19,13 +21,13 @@ LONGEST = 60  # bars held shown one by one; longer ones together
 def section(held: Held) -> Section:
     """The labels of the symbol, their weights, and examples."""
     text = (
-        "Which barrier was touched first, by open, high and low, on the bars after each one. A label is written once its"
-        " path is over, and never changes as later bars arrive."
+        "Which barrier was touched first, by open, high and low, on the bars after each one. A label is written once"
+        " its path is over, and never changes as later bars arrive."
     )
-    rows = held.row("SELECT count(*) FROM labels")[0] if "labels" in held.tables else 0
+    rows = held.count("labels")
     if not rows:
         return Section("labels", "Labels", "No label here: `python -m p3_labels triple-barrier` makes them.")
-    parts = [_by(held, "month", "strftime(day, '%Y-%m')"), _by_hour(held), _held_bars(held), _widths(held)]
+    parts = [*_by(held, "month", MONTH), *_by(held, "hour", HOUR), _held_bars(held), _widths(held)]
     parts += [*_weights(held), *_examples(held)]
     return Section("labels", "Labels", text, parts, _facts(held, rows))
 
@@ -43,33 +45,43 @@ def _facts(held: Held, rows: int) -> list[Fact]:
     return facts
 
 
-def _by(held: Held, what: str, key: str) -> Figure:
-    """Balance of outcomes by month or hour."""
+def _by(held: Held, what: str, key: str) -> Iterator[Figure]:
+    """Balance of outcomes by month or hour, and the rare ones on a scale of their own."""
     counts = ", ".join(f"count(*) FILTER (outcome = '{name}')" for name in OUTCOMES)
     found = held.ask(f"SELECT {key} AS k, count(*), {counts} FROM labels GROUP BY k ORDER BY k")
     names = [str(k) for k, *_ in found]
     shares = {name: [brief(row[i] / total) for _, total, *row in found] for i, name in enumerate(OUTCOMES)}
-    chart = {
-        "kind": "bars", "stacked": True, "share": True, "height": 180, "title": "Share of labels", "form": "ratio",
-        "names": names,
-        "series": [{"name": name, "tone": tone, "values": shares[name]} for name, tone in OUTCOMES.items()],
-    }  # fmt: skip
-    up = shares["up"]
-    ties = [brief(row[list(OUTCOMES).index("tie")] / total) for _, total, *row in found]
-    most, least = up.index(max(up)), up.index(min(up))
-    summary = sentence([
-        f"Up {written(up[least], 'ratio')} in {names[least]} to {written(up[most], 'ratio')} in {names[most]}",
-        f"ties {written(min(ties), 'ratio')} to {written(max(ties), 'ratio')}",
-    ])  # fmt: skip
     columns = [(what, "text"), ("labels", "count")]
     columns += [(name, "count") for name in OUTCOMES] + [(f"{name}, share", "ratio") for name in OUTCOMES]
     rows = [[str(k), total, *row, *(shares[name][i] for name in OUTCOMES)] for i, (k, total, *row) in enumerate(found)]
     table = Table(f"balance-{what}-table", f"Outcomes by {what}", columns, rows)
-    return Figure(f"balance-{what}", f"Balance by {what}{', UTC' if what == 'hour' else ''}", summary, chart, table, "half")
+    when = f"by {what}{' of the bar, UTC' if what == 'hour' else ''}"
+    balance = _shares(names, shares, list(OUTCOMES)) | {"stacked": True, "share": True}
+    yield Figure(f"balance-{what}", f"Balance {when}", _ends(names, shares, ["up"]), balance, table, "half")
+    rare = _shares(names, shares, RARE)
+    yield Figure(f"rare-{what}", f"Ties and timeouts {when}", _ends(names, shares, RARE), rare, None, "half")
 
 
-def _by_hour(held: Held) -> Figure:
-    return _by(held, "hour", "lpad(((open_ms // 3600000) % 24)::VARCHAR, 2, '0')")
+def _shares(names: Sequence[str], shares: dict[str, list[float]], chosen: Sequence[str]) -> dict[str, Any]:
+    series = [{"name": name, "tone": OUTCOMES[name], "values": shares[name]} for name in chosen]
+    return {
+        "kind": "bars",
+        "height": 180,
+        "title": "Share of labels",
+        "form": "ratio",
+        "names": list(names),
+        "series": series,
+    }
+
+
+def _ends(names: Sequence[str], shares: dict[str, list[float]], chosen: Sequence[str]) -> str:
+    """Where is each of these shares least, and where most?"""
+    told = []
+    for name in chosen:
+        values = shares[name]
+        ends = (f"{written(end, 'ratio')} in {names[values.index(end)]}" for end in (min(values), max(values)))
+        told.append(f"{name} from {' to '.join(ends)}")
+    return sentence(told)
 
 
 def _held_bars(held: Held) -> Figure:
@@ -91,7 +103,9 @@ def _held_bars(held: Held) -> Figure:
         f"{longest} bars and more stand together" if longest == LONGEST else "",
     ])  # fmt: skip
     rows = [[int(k), *(values[name][i] for name in OUTCOMES)] for i, k in enumerate(names)]
-    table = Table("held-table", "Labels by bars held", [("bars held", "count"), *((n, "count") for n in OUTCOMES)], rows)
+    table = Table(
+        "held-table", "Labels by bars held", [("bars held", "count"), *((n, "count") for n in OUTCOMES)], rows
+    )
     return Figure("bars-held", "Time to touch", summary, chart, table, "half")
 
 
@@ -104,7 +118,7 @@ def _widths(held: Held) -> Figure:
     counted = dict(held.ask(f"SELECT {placed} AS bin, count(*) FROM labels GROUP BY bin"))
     chart = {
         "kind": "bars", "height": 180, "title": "Labels", "form": "count", "edge": "rate",
-        "edges": [brief(low + i * size) for i in range(bins + 1)], "across": "distance from entry to the nearer barrier",
+        "across": "from entry to the nearer barrier", "edges": [brief(low + i * size) for i in range(bins + 1)],
         "series": [{"name": "labels", "tone": "sky", "values": [counted.get(i, 0) for i in range(bins)]}],
     }  # fmt: skip
     median, most, thin = held.row(f"SELECT median({width}), max({width}), avg(({width} < 0.002)::INT) FROM labels")
@@ -117,9 +131,11 @@ def _widths(held: Held) -> Figure:
 
 
 def _weights(held: Held) -> Iterator[Figure]:
-    rows = held.row("SELECT count(*) FROM weights")[0] if "weights" in held.tables else 0
+    rows = held.count("weights")
     if not rows:
-        yield Figure("uniqueness", "Uniqueness", "No weights here: `python -m p3_labels weights` makes them.", wide="half")
+        yield Figure(
+            "uniqueness", "Uniqueness", "No weights here: `python -m p3_labels weights` makes them.", wide="half"
+        )
         return
     size, total, mean = held.row(
         "SELECT sum(w_return) ^ 2 / sum(w_return ^ 2), sum(uniqueness), avg(uniqueness) FROM weights"
@@ -161,10 +177,14 @@ def _by_day(held: Held) -> Figure:
 def _examples(held: Held) -> Iterator[Figure]:
     """Some labels of each outcome, drawn by a hash of their instant: the same ones each time."""
     columns = "open_ms, outcome, epoch_ms(t1), bars_held, entry, upper, lower, exit, ret, label"
-    ranked = f"SELECT *, row_number() OVER (PARTITION BY outcome ORDER BY md5(open_ms::VARCHAR)) AS rank FROM labels"
-    chosen = held.ask(f"SELECT {columns} FROM ({ranked}) WHERE rank <= {EACH} ORDER BY outcome, open_ms")
-    for found in chosen:
+    one_a_day = f"SELECT * FROM labels QUALIFY {_drawn('outcome, day')} = 1"
+    sql = f"SELECT {columns} FROM ({one_a_day}) QUALIFY {_drawn('outcome')} <= {EACH} ORDER BY outcome, open_ms"
+    for found in held.ask(sql):
         yield _example(held, found)
+
+
+def _drawn(each: str) -> str:
+    return f"row_number() OVER (PARTITION BY {each} ORDER BY md5(open_ms::VARCHAR))"
 
 
 def _example(held: Held, found: Sequence[Any]) -> Figure:
@@ -175,7 +195,7 @@ def _example(held: Held, found: Sequence[Any]) -> Figure:
     since, until = AROUND + 1, AROUND + 1 + bars
     lines = [
         {"y": brief(upper), "from": since, "to": until, "tone": "blue", "name": "upper"},
-        {"y": brief(lower), "from": since, "to": until, "tone": "red", "name": "lower", "below": True},
+        {"y": brief(lower), "from": since, "to": until, "tone": "red", "name": "lower"},
         {"y": brief(entry), "from": since, "to": until, "tone": "text", "name": ""},
     ]
     points = [
@@ -185,8 +205,9 @@ def _example(held: Held, found: Sequence[Any]) -> Figure:
     panel = {"title": "", "height": 170, "form": "price", "series": [candles(values)], "lines": lines, "points": points}
     chart = {"kind": "time", "x": grid, "panels": [panel]}
     summary = sentence([
-        f"Entry {written(entry, 'price')} at {instant(opened + tf)} (disc), exit {written(out, 'price')} at {instant(t1)} (diamond)",
+        f"Entry {written(entry, 'price')} at {instant(opened + tf)} (disc)",
+        f"exit {written(out, 'price')} at {instant(t1)} (diamond)",
         f"barriers {written(lower, 'price')} and {written(upper, 'price')}",
-        f"{bars} bars, {written(ret, 'rate')}, label {label}",
+        f"{bars} {'bar' if bars == 1 else 'bars'}, {written(ret, 'rate')}, label {label}",
     ])  # fmt: skip
     return Figure(f"example-{outcome}-{opened}", f"Example: {outcome}", summary, chart, None, "third")

@@ -11,7 +11,9 @@ from reports.held import Held
 from reports.page import Figure, Section, Table, sentence
 
 MOST = 9_000  # steps of time a page keeps; the pen makes as many of them one as the width asks for
-LENGTHS = [n * MINUTE for n in (1, 5, 15, 30)] + [n * HOUR for n in (1, 2, 4, 8, 12)] + [n * DAY for n in (1, 2, 4, 7, 14)]
+LENGTHS = (
+    [n * MINUTE for n in (1, 5, 15, 30)] + [n * HOUR for n in (1, 2, 4, 8, 12)] + [n * DAY for n in (1, 2, 4, 7, 14)]
+)
 TAKEN = {  # a step's value of each column, and how steps combine further
     "open": ("arg_min(open, open_ms)", "first"),
     "high": ("max(high)", "max"),
@@ -46,7 +48,9 @@ def stepped(held: Held, step: int, first: int, last: int) -> tuple[dict[str, Any
     """Every column on a regular grid of steps: the grid, and name -> values, null where nothing was said."""
     cells = ", ".join(f"{sql} AS {name}" for name, (sql, _) in TAKEN.items())
     inside = f"open_ms >= {first} AND open_ms < {last}"
-    rows = held.ask(f"SELECT (open_ms - {first}) // {step} AS i, {cells} FROM bars WHERE {inside} GROUP BY i ORDER BY i")
+    rows = held.ask(
+        f"SELECT (open_ms - {first}) // {step} AS i, {cells} FROM bars WHERE {inside} GROUP BY i ORDER BY i"
+    )
     n = -(-(last - first) // step)
     values: dict[str, list[float | None]] = {name: [None] * n for name in TAKEN}
     for i, *found in rows:
@@ -101,9 +105,8 @@ def _panels(values: dict[str, list[float | None]]) -> list[dict[str, Any]]:
         panels.append({"title": "Open interest, USD", "height": 80, "form": "short", "series": [one]})
     if said("funding_now"):
         one = series("funding", "funding_now", "steps", "gold")
-        panels.append({
-            "title": "Funding rate per period, basis points", "height": 80, "form": "rate", "zero": True, "series": [one]
-        })  # fmt: skip
+        title = "Funding rate per period, basis points"
+        panels.append({"title": title, "height": 80, "form": "rate", "zero": True, "series": [one]})
     if said("liq_long", "liq_short"):
         both = [
             series("shorts liquidated", "liq_short", "bars", "blue"),

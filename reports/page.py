@@ -10,12 +10,18 @@ from dataclasses import dataclass, field
 from functools import cache
 from html import escape
 from pathlib import Path
+from string import Template
 from typing import Any
 
 from reports.forms import NUMERIC, written
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 SCRIPTS = ("draw.js", "time.js", "cells.js", "page.js")
+SHEET = Template(ASSETS.joinpath("page.html").read_text(encoding="utf-8"))
+POLICY = (
+    "default-src 'none'; style-src {style}; script-src {script}; img-src data:; base-uri 'none'; form-action 'none'"
+)
+SYNTHETIC = "<p class=synthetic><strong>SYNTHETIC</strong> data: made up, good for trying things out only</p>"
 TALL = 16  # rows above which a table scrolls within itself
 
 
@@ -39,18 +45,23 @@ class Table:
     rows: Sequence[Sequence[Any]]
     text: str = ""
     empty: str = "none"
+    wide: str = "full"
 
     def data(self) -> dict[str, object]:
         """How is it told to machines?"""
-        return {"title": self.title, "columns": [name for name, _ in self.columns], "rows": [list(r) for r in self.rows]}
+        return {
+            "title": self.title,
+            "columns": [name for name, _ in self.columns],
+            "rows": [list(r) for r in self.rows],
+        }
 
     def html(self) -> str:
         """The table, in a frame of its own."""
         says = f"<p>{escape(self.text)}</p>" if self.text else ""
         if not self.rows:
             head = f"<h3>{escape(self.title)}</h3>"
-            return f'<div class="card">{head}{says}<p class="empty">{escape(self.empty)}</p></div>'
-        return f'<div class="card">{says}{self._scroll()}</div>'
+            return f'<div class="card {self.wide}">{head}{says}<p class="empty">{escape(self.empty)}</p></div>'
+        return f'<div class="card {self.wide}">{says}{self._scroll()}</div>'
 
     def _scroll(self) -> str:
         tall = " tall" if len(self.rows) > TALL else ""
@@ -80,7 +91,23 @@ def _cell(value: Any, form: str) -> tuple[str, str]:
     if form == "link":
         text, target = value
         return "", f'<a href="{escape(target)}">{escape(text)}</a>'
-    return " class=code" if form == "code" else _side(form), escape(written(value, form))
+    if form == "line":
+        return "", _line(value)
+    return _side(form) or f" class={form}", escape(written(value, form))
+
+
+def _line(values: Sequence[float | None]) -> str:
+    """A small line of values, for a cell: decoration beside the numbers in the row."""
+    known = [value for value in values if value is not None]
+    low, high = min(known), max(known)
+    points = [
+        f"{100 * i / max(len(values) - 1, 1):.1f},{22 - 20 * (value - low) / ((high - low) or 1):.1f}"
+        for i, value in enumerate(values)
+        if value is not None
+    ]
+    return (
+        f'<svg class="small t-blue" viewBox="0 0 100 24" aria-hidden=true><polyline points="{" ".join(points)}"/></svg>'
+    )
 
 
 @dataclass(frozen=True)
@@ -88,7 +115,7 @@ class Figure:
     """A chart, what it shows in words, and its numbers as a table.
 
     chart : what assets/*.js draws, by its `kind`; None where there is nothing to draw, and `summary` says why.
-    wide : full, half or third of the sheet.
+    wide : of the sheet full, half or a third; most and rest stand side by side.
     """
 
     name: str
@@ -105,7 +132,7 @@ class Figure:
 
     def html(self) -> str:
         """The figure, to be drawn once it is looked at."""
-        says = f'<figcaption><h3 id="{self.name}-title">{escape(self.title)}</h3><p>{escape(self.summary)}</p></figcaption>'
+        says = f"<figcaption><h3>{escape(self.title)}</h3><p>{escape(self.summary)}</p></figcaption>"
         if self.chart is None:
             return f'<figure class="card {self.wide}" id="{self.name}">{says}</figure>'
         keys = "arrow keys read values" + (", plus and minus zoom, 0 shows all" if self.chart.get("tools") else "")
@@ -142,9 +169,10 @@ class Section:
             f"{f'<small>{escape(fact.more)}</small>' if fact.more else ''}</dd></div>"
             for fact in self.facts
         )
+        head = f'<h2 id="{self.name}-head">{escape(self.title)}</h2>'
         return (
-            f'<section id="{self.name}" aria-labelledby="{self.name}-head"><h2 id="{self.name}-head">{escape(self.title)}'
-            f"</h2><p>{escape(self.text)}</p>{f'<dl class=facts>{facts}</dl>' if facts else ''}"
+            f'<section id="{self.name}" aria-labelledby="{self.name}-head">{head}'
+            f"<p>{escape(self.text)}</p>{f'<dl class=facts>{facts}</dl>' if facts else ''}"
             f'<div class="grid">{"".join(part.html() for part in self.parts)}</div></section>'
         )
 
@@ -170,21 +198,18 @@ class Page:
     def html(self) -> str:
         """The page: one file that asks for no other."""
         style, script = _assets()
-        mark = '<p class="synthetic" role=note><strong>SYNTHETIC</strong> data: made up, good for trying things out only</p>'
         links = "".join(f'<li><a href="{escape(target)}">{escape(text)}</a>' for text, target in self.links)
         links += "".join(f'<li><a href="#{one.name}">{escape(one.title)}</a>' for one in self.sections)
-        policy = f"default-src 'none'; style-src {_sha(style)}; script-src {_sha(script)}; img-src data:; base-uri 'none'; form-action 'none'"
-        return (
-            f'<!doctype html>\n<html lang=en><head><meta charset=utf-8>\n<meta http-equiv=Content-Security-Policy content="{policy}">\n'
-            f'<meta name=viewport content="width=device-width, initial-scale=1"><meta name=referrer content=no-referrer>\n'
-            f'<title>{escape(self.title)}</title><link rel=icon href="data:,">\n<style>{style}</style></head>\n'
-            f'<body><a class="skip" href="#main">Skip to the content</a>{mark if self.synthetic else ""}\n'
-            f'<header class="top"><div><h1>{escape(self.title)}</h1><p class="lead">{escape(self.lead)}</p></div>'
-            f"<button type=button id=theme hidden>Dark</button></header>\n"
-            f'<nav class="contents" aria-label="Contents"><ul>{links}</ul></nav>\n<main id=main>'
-            f"<noscript><p class=empty>Charts are drawn by JavaScript, which is off; every number stands in the tables.</p></noscript>\n"
-            + "\n".join(section.html() for section in self.sections)
-            + f"\n</main><footer><p>{escape(self.foot)}</p></footer>\n<script>{script}</script></body></html>\n"
+        return SHEET.substitute(
+            policy=POLICY.format(style=_sha(style), script=_sha(script)),
+            title=escape(self.title),
+            lead=escape(self.lead),
+            foot=escape(self.foot),
+            mark=SYNTHETIC if self.synthetic else "",
+            links=links,
+            sections="\n".join(section.html() for section in self.sections),
+            style=style,
+            script=script,
         )
 
 

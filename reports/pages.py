@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +11,9 @@ from lake.cli import Span
 from lake.status import ShelfStatus
 from meta.errors import NotReady
 from meta.timeframes import Timeframe
-from reports import coverage, features, folds, history, labels, market
+from reports import coverage, features, folds, history, index, labels, market, overview
 from reports.held import Held, held
+from reports.overview import Glance
 from reports.page import Page, Section
 
 SECTIONS: tuple[Callable[[Held], Section], ...] = (
@@ -35,18 +36,24 @@ class Asked:
 
 def build(asked: Asked, say: Callable[[str], None]) -> Path:
     """Make every page that is meant, and the index; returns where that is. Raises NotReady, Tampered."""
-    grouped = _wanted(asked)
+    grouped, seen = _wanted(asked), []
     disk.make_folders(asked.out)
     for (tf, symbol), states in grouped.items():
-        page = _page(asked, tf, symbol, states)
-        _write(asked.out / f"{symbol}_{tf}.html", page)
-    return asked.out / "index.html"
+        glance, page = _page(asked, tf, symbol, states)
+        _write(asked.out / f"{glance.name}.html", page)
+        say(f"{symbol} {tf}: {settings.shown(asked.out / glance.name)}.html and .json")
+        seen.append(glance)
+    place = asked.out / "index.html"
+    _write(place, index.page(settings.shown(asked.root), seen, roots.is_synthetic(asked.root)))
+    return place
 
 
 def _wanted(asked: Asked) -> dict[tuple[Timeframe, str], list[ShelfStatus]]:
     found: dict[tuple[Timeframe, str], list[ShelfStatus]] = {}
     for one in status.status(asked.root).shelves:
-        meant = (not asked.symbols or one.shelf.symbol in asked.symbols) and (not asked.tfs or one.shelf.tf in asked.tfs)
+        meant = (not asked.symbols or one.shelf.symbol in asked.symbols) and (
+            not asked.tfs or one.shelf.tf in asked.tfs
+        )
         if meant and one.days:
             found.setdefault((one.shelf.tf, one.shelf.symbol), []).append(one)
     found = {key: states for key, states in found.items() if any(s.shelf.dataset.name == "bars" for s in states)}
@@ -55,10 +62,20 @@ def _wanted(asked: Asked) -> dict[tuple[Timeframe, str], list[ShelfStatus]]:
     return found
 
 
-def _page(asked: Asked, tf: Timeframe, symbol: str, states: Sequence[ShelfStatus]) -> Page:
+def _page(asked: Asked, tf: Timeframe, symbol: str, states: Sequence[ShelfStatus]) -> tuple[Glance, Page]:
     with held(asked.root, tf, symbol, asked.span, states) as here:
-        sections = [*(make(here) for make in SECTIONS), history.checks(here, asked.reports)]
-    return Page(f"{symbol} {tf}", "lead", sections, roots.is_synthetic(asked.root), [("All symbols", "index.html")])
+        seen = overview.glance(here, asked.reports)
+        sections = [
+            overview.section(here, seen),
+            *(make(here) for make in SECTIONS),
+            history.checks(here, asked.reports),
+        ]
+    lead = f"{seen.first} … {seen.last}, from {seen.source}; lake {settings.shown(asked.root)}"
+    facts: dict[str, object] = {"symbol": symbol, "tf": tf.name, "source": seen.source}
+    facts |= {"first": str(seen.first), "last": str(seen.last)}
+    foot = "Every number of this page stands in the JSON file beside it, under the same name."
+    synthetic = seen.source == roots.SIM
+    return seen, Page(f"{symbol} {tf}", lead, sections, synthetic, [("All symbols", "index.html")], facts, foot)
 
 
 def _write(place: Path, page: Page) -> None:

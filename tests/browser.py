@@ -1,4 +1,4 @@
-"""A real Chromium, driven by its own chromedriver over plain HTTP; tests that need it skip where it is not installed."""
+"""A real Chromium, driven by its chromedriver over plain HTTP; tests that need it skip where there is none."""
 
 from __future__ import annotations
 

@@ -16,7 +16,8 @@ function element(name, attributes = {}, text = null) {
 const two = (n) => String(n).padStart(2, "0");
 const day = (ms) => new Date(ms).toISOString().slice(0, 10);
 const minute = (ms) => new Date(ms).toISOString().slice(0, 16).replace("T", " ");
-const grouped = (value, digits) => value.toLocaleString("en-US", { maximumSignificantDigits: digits });
+const grouped = (value, digits) => value !== 0 && Math.abs(value) < 1e-4 ? value.toExponential(2)
+  : value.toLocaleString("en-US", { maximumSignificantDigits: digits });
 
 function written(value, form) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
@@ -24,7 +25,7 @@ function written(value, form) {
   if (form === "ratio") return grouped(100 * value, 4) + " %";
   if (form === "rate") return grouped(1e4 * value, 4) + " bp";
   if (form === "short") return short(value);
-  return grouped(value, form === "price" ? 8 : 5);
+  return grouped(value, form === "price" ? 8 : 4);
 }
 
 function short(value) {
@@ -111,7 +112,7 @@ function verticals(svg, marks, x, top, bottom, width) {
 }
 
 function levels(svg, low, high, y, form, height, width) {
-  for (const at of ticks(low, high, Math.max(2, height / 34))) {
+  for (const at of ticks(low, high, Math.max(2, height / 26))) {
     svg.append(element("line", { x1: LEFT, x2: width - RIGHT, y1: y(at), y2: y(at), class: at === 0 ? "zero" : "grid-line" }));
     label(svg, LEFT - 7, y(at) + 4, onAxis(at, form), "end");
   }

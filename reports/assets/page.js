@@ -60,9 +60,9 @@ class Chart {
   tell() {
     const items = this.drawn.legend(this.cursor), parts = [];
     const head = this.cursor === null ? this.drawn.note : this.drawn.head(this.cursor);
-    for (const { name, tone, line, value } of items) {
+    for (const { name, tone, line, weight, value } of items) {
       const item = document.createElement("span"), swatch = document.createElement("i");
-      swatch.className = `${line ? "line " : ""}t-${tone}`;
+      swatch.className = `${line ? "line " : ""}${weight ?? ""} t-${tone}`;
       item.append(...(tone ? [swatch] : []), name);
       if (value !== null && value !== undefined) item.append(" ", Object.assign(document.createElement("b"), { textContent: value }));
       parts.push(item, " ");

@@ -73,13 +73,15 @@ const MARKS = {
 };
 const KEYS = { band: ["lower", "upper"], candles: ["open", "high", "low", "close"] };
 
+const GAP = 30; // above a panel, for its title
+
 function time(spec, width, view) {
   const { start, step, n } = spec.x, [from, to] = view.range ?? [0, n], inner = width - LEFT - RIGHT;
   const every = Math.max(1, Math.ceil((to - from) / Math.max(60, inner / 2)));
   const first = Math.floor(from / every), count = Math.ceil(to / every) - first;
   const px = (index) => LEFT + ((index - from) / (to - from)) * inner;
   const x = (i) => px(Math.min(Math.max((first + i) * every, from), to));
-  const total = spec.panels.reduce((sum, panel) => sum + panel.height + 24, 0);
+  const total = spec.panels.reduce((sum, panel) => sum + panel.height + GAP, 0);
   const svg = canvas(width, total + FOOT), marks = timeTicks(start + from * step, start + to * step, inner / 70);
   verticals(svg, marks, (at) => px((at - start) / step), 6, total, width);
   const items = [];
@@ -87,8 +89,8 @@ function time(spec, width, view) {
   for (const panel of spec.panels) {
     const drawn = panel.series.map((series) => ({ series, data: gathered(series, every, first, count) }));
     items.push(...drawn.map((each) => ({ ...each, panel })));
-    onePanel(svg, panel, drawn, x, px, top + 20, width);
-    top += panel.height + 24;
+    onePanel(svg, panel, drawn, x, px, top + GAP - 4, width);
+    top += panel.height + GAP;
   }
   const clamp = (i) => Math.min(Math.max(i, 0), count - 1);
   return {
@@ -101,7 +103,7 @@ function time(spec, width, view) {
     center: (cursor) => (first + cursor + 0.5) * every,
     head: (cursor) => span(start + Math.max((first + cursor) * every, 0) * step, every * step),
     legend: (cursor) => items.map(({ series, data, panel }) => ({
-      name: series.name, tone: series.tone, line: series.mark === "line" || series.mark === "steps",
+      name: series.name, tone: series.tone, weight: series.mark === "band" ? series.weight || "faint" : "", line: series.mark === "line" || series.mark === "steps",
       value: cursor === null ? null : told(series, data, cursor, panel),
     })),
     note: every > 1 ? `one step is ${length(every * step)}` : `one step is ${length(step)}`,
@@ -127,7 +129,7 @@ function length(ms) {
 
 function onePanel(svg, panel, drawn, x, px, top, width) {
   const all = drawn.flatMap(({ data }) => Object.values(data).flat()).filter(known);
-  label(svg, LEFT, top - 6, panel.title, "start", "name");
+  label(svg, LEFT, top - 11, panel.title, "start", "name");
   if (!all.length) {
     label(svg, width / 2, top + panel.height / 2, "nothing in this range");
     return;
@@ -144,7 +146,7 @@ function onePanel(svg, panel, drawn, x, px, top, width) {
   for (const { series, data } of drawn) MARKS[series.mark](svg, data, x, y, `t-${series.tone}`, series.weight ?? "");
   for (const line of panel.lines ?? []) {
     svg.append(element("line", { x1: px(line.from), x2: px(line.to), y1: y(line.y), y2: y(line.y), class: `line dashed t-${line.tone}` }));
-    label(svg, Math.min(px(line.to), width - RIGHT) - 2, y(line.y) + (line.below ? 13 : -5), line.name, "end");
+    label(svg, px(line.from) - 6, y(line.y) + 4, line.name, "end", "halo");
   }
   for (const point of panel.points ?? []) svg.append(element("path", { d: SHAPES[point.shape](px(point.at), y(point.y)), class: `area t-${point.tone}` }));
 }
