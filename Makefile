@@ -6,6 +6,8 @@ SYMBOLS ?= $(SYMBOL)
 BARE := $(if $(strip $(SYMBOLS)),$(foreach s,$(SYMBOLS),--symbol $(s)))
 PICK := $(BARE) $(if $(TF),$(foreach t,$(TF),--tf $(t))) $(if $(LAKE),--lake $(LAKE))
 SPAN := $(if $(DAYS),--days $(DAYS)) $(if $(START),--start $(START)) $(if $(END),--end $(END))
+COMMA := ,
+SPACE := $(subst ,, )
 FROM := $(if $(SOURCE),--source $(SOURCE))
 export SOURCE
 .DEFAULT_GOAL := help
@@ -41,6 +43,12 @@ p3_validate: .venv/ready  ## check the labels; exit 3 when red
 
 views: .venv/ready  ## bring the DuckDB catalog up to date and list its views
 	$(PY) -m lake views $(if $(LAKE),--lake $(LAKE))
+
+export: .venv/ready  ## tables to take away, into exports/ (EXPORT=all, candles, funding, oi, features, labels or train)
+	$(PY) -m reports export $(or $(EXPORT),all) $(foreach s,$(or $(SYMBOLS),BTC),--coin $(s)) \
+		$(if $(filter funding oi,$(EXPORT)),,--intervals $(or $(subst $(SPACE),$(COMMA),$(strip $(TF))),all)) \
+		$(if $(DAYS),--days $(DAYS)) $(if $(START),--start-time $(START)) $(if $(END),--end-time $(END)T23:59:59) \
+		$(if $(LAKE),--lake $(LAKE))
 
 status: .venv/ready  ## what the lake holds, and what is stale
 	$(PY) -m lake status $(if $(LAKE),--lake $(LAKE))

@@ -82,7 +82,7 @@ def make_span(days: int | None, start: str | None, end: str | None) -> Span:
     return Span(days, first, last)
 
 
-def _split(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+def split(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.strip() for value in values for name in value.split(",") if name.strip()))
 
 
@@ -95,8 +95,8 @@ def lake_option(command: F) -> F:
 
 def symbol_options(command: F) -> F:
     """--symbol and --tf, each repeatable."""
-    tf = click.option("--tf", multiple=True, callback=_split, metavar="TF", help="Timeframe, repeatable (5m, 1h …).")
-    named = click.option("--symbol", multiple=True, callback=_split, metavar="S", help="Symbol, repeatable or a,b,c.")
+    tf = click.option("--tf", multiple=True, callback=split, metavar="TF", help="Timeframe, repeatable (5m, 1h …).")
+    named = click.option("--symbol", multiple=True, callback=split, metavar="S", help="Symbol, repeatable or a,b,c.")
     return named(tf(command))
 
 
@@ -225,7 +225,7 @@ def status(commands: click.Group, name: str, argv: list[str] | None = None) -> i
     words = sys.argv[1:] if argv is None else argv
     signal.signal(signal.SIGTERM, _on_sigterm)
     try:
-        result = commands.main(words, prog_name=f"python -m {name}", standalone_mode=False)
+        result = commands.main(words, prog_name=f"python -m {name}", standalone_mode=False, obj=words)
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as done:
         return done.exit_code

@@ -85,5 +85,14 @@ def sums(cells: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     return found
 
 
+def unit_of(numbers: np.ndarray) -> float | None:
+    """By which power of ten are these whole numbers that add without error, as they are printed? None for none."""
+    for unit in 10.0 ** np.arange(PLACES):
+        size = np.abs(np.rint(numbers * unit))
+        if np.array_equal(size / unit, np.abs(numbers)) and size.max(initial=0) < DIGITS and size.sum() < EXACT:
+            return float(unit)
+    return None
+
+
 def _printed(row: Iterable[float]) -> float:
     return float(sum(map(Decimal, map(repr, row))))

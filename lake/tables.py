@@ -70,10 +70,8 @@ def train_table(
     if not names:
         raise Usage("train_table: no symbol is named; name one or more")
     with locks.snapshot(root):
-        whole = _joined(root, named, sorted({checked_symbol(name) for name in names}), *asked)
-        rows = _rows(root, named, folds)
-    whole = whole.join(rows, KEYS, join_type="left outer").sort_by([(name, "ascending") for name in KEYS])
-    return turned(whole.append_column("mature_at", whole.column("t1")), as_)
+        rows = fold_rows(root, named, folds)
+        return turned(training(root, named, sorted({checked_symbol(name) for name in names}), *asked, rows), as_)
 
 
 def folds(tf: str = "5m", name: str | None = None, lake: str | Path | None = None, as_: str = "polars") -> Any:
@@ -177,8 +175,20 @@ def _joined(root: Path, tf: Timeframe, names: Sequence[str], start: date | None,
     return both.join(all_of("weights"), KEYS, join_type="left outer")
 
 
-def _rows(root: Path, tf: Timeframe, name: str | None) -> pa.Table:
-    """Each row's fold and weight; no row where conf's snapshot is not made yet."""
+def training(
+    root: Path, tf: Timeframe, names: Sequence[str], start: date | None, end: date | None, rows: pa.Table
+) -> pa.Table:
+    """What is the training table of these symbols and days, with `fold_rows`? The caller holds the lake still."""
+    whole = _joined(root, tf, names, start, end).join(rows, KEYS, join_type="left outer")
+    whole = whole.sort_by([(name, "ascending") for name in KEYS])
+    return whole.append_column("mature_at", whole.column("t1"))
+
+
+def fold_rows(root: Path, tf: Timeframe, name: str | None = None) -> pa.Table:
+    """Each row's fold and weight; no row where conf's snapshot is not made yet.
+
+    Raises NotReady where a snapshot is named and not there, Refused where it is of other labels, Tampered.
+    """
     from lake import parts
     from meta.columns import FOLD_ROWS
 

@@ -102,7 +102,10 @@ class Choice:
             "unnormalised_reach": max(feature.unnormalised_reach for feature in self.features),
             "code": self.code(),
             "columns": self.names,
-            "features": {f.name: {"digest": f.digest(), "formula": f.formula, "reach": f.reach} for f in self.features},
+            "features": {
+                f.name: {"digest": f.digest(), "formula": f.formula, "reach": f.reach, "unit": f.unit}
+                for f in self.features
+            },
             "left_out": dict(self.left_out),
         }
 

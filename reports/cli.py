@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from lake import cli
+from reports.exports.cli import export
 from reports.html_cli import html
 
 
@@ -14,3 +15,4 @@ def commands() -> None:
 
 
 commands.add_command(html)
+commands.add_command(export)

@@ -1,0 +1,99 @@
+"""An export is one table of one symbol, in a file a form, and one page that says what it is and what it was made of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from lake import disk, files, settings
+from meta.datasets import DATASETS
+from meta.errors import NotReady, Refused
+from reports.exports.about import Export, Tally, page
+from reports.exports.held import newest_first
+
+TOLD = 100  # days between two lines of progress
+
+
+@dataclass(frozen=True)
+class Written:
+    """What an export wrote: its files, the page about them last."""
+
+    paths: list[Path]
+    page: dict[str, Any]
+
+
+def write(
+    export: Export,
+    forms: Sequence[str],
+    folder: Path,
+    command: str,
+    now: datetime,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Written:
+    """Write an export in these forms (csv, parquet), and the page that describes them all, last.
+
+    Each file is whole under its name or not there. now : UTC, in the names. The caller holds the lake still.
+    Raises NotReady where no row lies in the range, Refused for a folder within the lake, Tampered.
+    """
+    _not_in_the_lake(folder, export.shelf.root)
+    stem, moment = _stem(export, folder, now)
+    paths = {form: folder / f"{stem}.{form}" for form in forms}
+    tally = _copied(export, paths, tell)
+    about = page(export, tally, paths, command, moment)
+    beside = folder / f"{stem}.json"
+    disk.write_over(beside, (json.dumps(about, indent=1, ensure_ascii=False) + "\n").encode())
+    return Written([*paths.values(), beside], about)
+
+
+def _copied(export: Export, paths: dict[str, Path], tell: Callable[[str], None]) -> Tally:
+    tally = Tally()
+    first = next(export.pieces, None)
+    if first is None:
+        raise _nothing(export)
+    tally.schema = first.rows.schema
+    with ExitStack() as open_files:
+        sinks = [open_files.enter_context(files.table(path, form, tally.schema)) for form, path in paths.items()]
+        days, told = len(export.between.days(export.shelf.days_on_disk())), 0
+        for piece in chain([first], export.pieces):
+            tally.add(piece)
+            for sink in sinks:
+                sink(piece.rows)
+            done = len(tally.days(export.shelf.dataset.name))
+            if done // TOLD > told:
+                told = done // TOLD
+                tell(f"{export}: {done} of {days} days, {tally.rows:,} rows")
+        if not tally.rows:
+            raise _nothing(export)
+    return tally
+
+
+def _stem(export: Export, folder: Path, now: datetime) -> tuple[str, datetime]:
+    """The files' name without its ending. A second later where the name is taken: nobody's files are replaced."""
+    market = export.market
+    words = [export.kind, market.exchange, market.coin, market.quote, market.type, export.interval]
+    name = "_".join(word for word in words if word)
+    while True:
+        stem = f"{name}_{now:%Y%m%d_%H%M%S}"
+        if not any((folder / f"{stem}.{form}").exists() for form in ("csv", "parquet", "json")):
+            return stem, now
+        now += timedelta(seconds=1)
+
+
+def _nothing(export: Export) -> NotReady:
+    entries = [entry for _, entry in newest_first(export.shelf) if entry.rows]
+    between = export.between
+    if not entries:
+        return NotReady(f"{export}: no data {between}; the lake holds no row of {export.shelf}")
+    held = f"{entries[-1].min_ts} … {entries[0].max_ts}"
+    return NotReady(f"{export}: no data {between}; the lake holds {export.shelf} with ts {held}")
+
+
+def _not_in_the_lake(folder: Path, root: Path) -> None:
+    if any(folder.is_relative_to(root / kind.folder) for kind in DATASETS.values()):
+        raise Refused(f"--output {settings.shown(folder)} lies among the lake's days; name a folder outside of it")
