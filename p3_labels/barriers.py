@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from meta.errors import Usage
 from meta.timeframes import DAY, MINUTE
+from p3_labels.kernels import first_ending as ending
 from p3_labels.kernels import first_walk as walk
-from p3_labels.kernels.first_barriers import first_barriers
+from p3_labels.kernels.first_barriers import after_stamps, first_barriers
 from p3_labels.kernels.first_minute import first_minute
 from p3_labels.kernels.first_touch import Touches, first_touch
 from p3_labels.kernels.log_ratio import log_ratio
@@ -23,7 +24,7 @@ Ints = NDArray[np.int64]
 
 OUTCOMES = ("up", "down", "timeout", "tie")  # the names of the kernel's outcome codes
 REASONS = ("labelled", "unresolved", "gap", "waits", "no_atr", "narrow")  # … and of an event's status
-TIES = {"wait": walk.WAIT, "stop": walk.STOP, "nearest": walk.NEAREST, "resolve": walk.WAIT}
+TIES = {"wait": ending.WAIT, "stop": ending.STOP, "nearest": ending.NEAREST, "resolve": ending.WAIT}
 METHODS = ("wilder", "sma")
 UNITS = ("atr", "realised")
 
@@ -205,7 +206,7 @@ def _resolve(
 
 def _take_side(side: NDArray[np.int8], stop: bool, entry: Floats, upper: Floats, touches: Touches) -> None:
     if stop:  # a short's stop is the upper barrier
-        short = (touches.status == walk.LABELLED) & (touches.outcome == walk.TIE) & (side < 0)
+        short = (touches.status == walk.LABELLED) & (touches.outcome == ending.TIE) & (side < 0)
         touches.label[short] = 1
         touches.exit[short] = upper[short]
         touches.ret[short] = [log_ratio(upper[i], entry[i]) for i in np.flatnonzero(short)]
@@ -223,13 +224,13 @@ def _rows(
     status: NDArray[np.int8],
 ) -> Labels:
     done = touches.status == walk.LABELLED if touches.status.any() else slice(None)
-    ts = (bars.first + at[done]) * bars.step_ms
     held = touches.held[done]
+    ts, t1 = after_stamps(bars.first, bars.step_ms, at[done], held)
     return Labels(
         ts=ts,
         label=touches.label[done],
         outcome=touches.outcome[done],
-        t1=ts + held.astype(np.int64) * bars.step_ms,
+        t1=t1,
         bars_held=held,
         entry=entry[done],
         atr=unit[done],

@@ -24,19 +24,30 @@ def first_barriers(
     NARROW, the rest float64, quote currency: entry + k_up·unit and entry − k_down·unit.
     """
     m = events.size
-    status = np.zeros(m, np.int8)
+    status = np.empty(m, np.int8)
     entry, width, upper, lower = np.empty(m), np.empty(m), np.empty(m), np.empty(m)
-    nearer = min(k_up, k_down) * 1e4
     for i in range(m):
-        price, reach = close[events[i]], unit[events[i]]
-        entry[i] = price
-        width[i] = reach
-        upper[i] = price + k_up * reach
-        lower[i] = price - k_down * reach
-        if not reach > 0.0:
-            status[i] = NO_ATR
-        elif nearer * reach < min_barrier_bp * price:
-            status[i] = NARROW
-        else:
-            status[i] = LABELLED
+        at = np.uint64(events[i])
+        entry[i], width[i] = close[at], unit[at]
+    nearer = min(k_up, k_down) * 1e4
+    for i in range(status.size):  # nothing is looked up here, so that it is vector code
+        upper[i] = entry[i] + k_up * width[i]
+        lower[i] = entry[i] - k_down * width[i]
+        code = NARROW if nearer * width[i] < min_barrier_bp * entry[i] else LABELLED
+        status[i] = code if width[i] > 0.0 else NO_ATR
     return status, entry, width, upper, lower
+
+
+@njit(cache=True, nogil=True)
+def after_stamps(
+    first: int, step_ms: int, events: NDArray[np.int64], held: NDArray[np.int32]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """When was each event entered, and when did its path end? (ts, t1), (m,) int64 UTC ms each.
+
+    first: grid number of position 0. events: (m,) positions. held: (m,) grid steps.
+    """
+    ts, t1 = np.empty(events.size, np.int64), np.empty(events.size, np.int64)
+    for i in range(ts.size):
+        ts[i] = (first + events[i]) * step_ms
+        t1[i] = ts[i] + held[i] * step_ms
+    return ts, t1

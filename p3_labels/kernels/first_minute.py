@@ -6,8 +6,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from p3_labels.kernels.first_ending import TIE, TIMEOUT, WAIT, touch_of
 from p3_labels.kernels.first_touch import Touches
-from p3_labels.kernels.first_walk import LABELLED, TIE, TIMEOUT, WAIT, WAITS, touch_of
+from p3_labels.kernels.first_walk import LABELLED, WAITS
 from p3_labels.kernels.log_ratio import log_ratio
 
 Floats = NDArray[np.float64]

@@ -8,31 +8,18 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from p3_labels.kernels.first_lanes import (
-    ENTRY,
-    EXIT,
-    HELD,
-    LABEL,
-    LANES,
-    LOWER,
-    MAE,
-    MFE,
-    OUTCOME,
-    RET,
-    ROWS,
-    UPPER,
-    first_lanes,
-)
+from p3_labels.kernels.first_ending import first_amended, first_endings, first_returns
+from p3_labels.kernels.first_lanes import LANES, first_lanes
 from p3_labels.kernels.first_walk import first_walk
-from p3_labels.kernels.log_ratio import log_ratio
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Codes = NDArray[np.int8]
 Flags = NDArray[np.bool_]
-AnyColumn = NDArray[np.number]
 
-WORTH_IT = LANES // 8  # paths in one stretch; fewer are walked one by one
+BLOCK = 512  # paths walked before their endings are read: what is written between the two stays in the nearest cache
+ITEM = np.uint64(8)  # bytes
+COMPILED = hasattr(first_walk, "py_func")  # not where numba is told to leave Python as it is
 
 
 class Touches(NamedTuple):
@@ -51,116 +38,90 @@ class Touches(NamedTuple):
 
 def no_touches(n: int) -> Touches:
     """Where does a kernel write what came of n events?"""
-    status, outcome, label = np.zeros(n, np.int8), np.zeros(n, np.int8), np.zeros(n, np.int8)
-    prices = np.empty((4, n))
-    return Touches(
-        status, outcome, label, np.zeros(n, np.int32), prices[0], prices[1], prices[2], prices[3], np.zeros(n, np.bool_)
-    )
+    status, outcome, label = np.zeros(n, np.int8), np.empty(n, np.int8), np.empty(n, np.int8)
+    exit_, ret, mfe, mae = np.empty((4, n))
+    return Touches(status, outcome, label, np.zeros(n, np.int32), exit_, ret, mfe, mae, np.zeros(n, np.bool_))
 
 
 @njit(cache=True, nogil=True)
-def _in_order(open_: Floats, high: Floats, low: Floats, close: Floats, open_tape: Flags) -> bool:
-    """Is every bar there, on open tape, with low ≤ open ≤ high?"""
+def _rising(events: Ints) -> bool:
+    falls = 0
+    for i in range(1, events.size):
+        falls += 1 if events[i] <= events[i - 1] else 0
+    return falls == 0
+
+
+@njit(cache=True, nogil=True)
+def _odd_bars(open_: Floats, high: Floats, low: Floats, close: Floats, open_tape: Flags) -> Ints:
+    """At which positions is no bar, no tape, or a bar without low ≤ open ≤ high? Rising, the array's end the last."""
     odd = 0
     for s in range(close.size):
         odd += 0 if open_tape[s] & (low[s] <= open_[s]) & (open_[s] <= high[s]) & (close[s] == close[s]) else 1
-    return odd == 0
+    found = np.full(odd + 1, close.size)
+    if odd:
+        odd = 0
+        for s in range(close.size):
+            if not (open_tape[s] & (low[s] <= open_[s]) & (open_[s] <= high[s]) & (close[s] == close[s])):
+                found[odd] = s
+                odd += 1
+    return found
 
 
 @njit(cache=True, nogil=True)
-def _stretches(
-    open_: Floats, high: Floats, low: Floats, close: Floats, open_tape: Flags, events: Ints, horizon: int
-) -> tuple[Ints, Flags]:
-    """Which runs of events lie within LANES bars, [at[k], at[k+1]) each, and which of them can be walked abreast?"""
-    at = np.empty(events.size + 1, np.int64)
-    abreast = np.zeros(events.size, np.bool_)
-    known = 0  # bars start+1 … known−1 have been looked at and are in order
-    runs = first = 0
-    while first < events.size:
-        start = events[first]
-        at[runs] = first
-        first += 1
-        while first < events.size and events[first - 1] < events[first] < start + LANES:
-            first += 1
-        end = start + LANES + horizon
-        if first - at[runs] >= WORTH_IT and end <= close.size:
-            lo = max(known, start + 1)
-            abreast[runs] = _in_order(open_[lo:end], high[lo:end], low[lo:end], close[lo:end], open_tape[lo:end])
-            known = end if abreast[runs] else known
-        runs += 1
-    at[runs] = events.size
-    return at[: runs + 1], abreast[:runs]
-
-
-@njit(cache=True, nogil=True)
-def _enter(close: Floats, events: Ints, upper: Floats, lower: Floats, work: Floats) -> None:
-    """Give every event the lane of its place after the first; the lanes between have no path."""
-    m = events.size
-    if events[-1] - events[0] == m - 1:
-        here = close[events[0] : events[0] + m]
-        for i in range(m):
-            work[ENTRY + np.uint64(i)] = here[i]
-        for i in range(m):
-            work[UPPER + np.uint64(i)] = upper[i]
-        for i in range(m):
-            work[LOWER + np.uint64(i)] = lower[i]
-        for i in range(m, LANES):
-            work[UPPER + np.uint64(i)] = -np.inf
-        return
-    for i in range(LANES):
-        work[UPPER + np.uint64(i)] = -np.inf
-    for i in range(m):
-        lane = np.uint64(events[i] - events[0])
-        work[ENTRY + lane] = close[events[i]]
-        work[UPPER + lane] = upper[i]
-        work[LOWER + lane] = lower[i]
-
-
-@njit(cache=True, nogil=True)
-def _leave(row: np.uint64, events: Ints, work: Floats, out: NDArray[np.number]) -> None:
-    """Hand one row's lanes to the events they were entered for."""
-    m = events.size
-    if events[-1] - events[0] == m - 1:
-        for i in range(m):
-            out[i] = work[row + np.uint64(i)]
-    else:
-        for i in range(m):
-            out[i] = work[row + np.uint64(events[i] - events[0])]
-
-
-@njit(cache=True, nogil=True)
-def _walk_abreast(
+def _walk(
     open_: Floats,
     high: Floats,
     low: Floats,
     close: Floats,
+    open_tape: Flags,
     events: Ints,
     upper: Floats,
     lower: Floats,
     horizon: int,
-    tie: int,
-    at: Ints,
-    abreast: Flags,
+    odd: Ints,
+    first: int,
+    last: Ints,
+    highest: Floats,
+    lowest: Floats,
     out: Touches,
 ) -> None:
-    work = np.ones(ROWS * LANES)
-    for run in range(abreast.size):
-        if abreast[run]:
-            first, stop = at[run], at[run + 1]
-            some = events[first:stop]
-            _enter(close, some, upper[first:stop], lower[first:stop], work)
-            first_lanes(open_, high, low, close, some[0], horizon, tie, work)
-            _leave(OUTCOME, some, work, out.outcome[first:stop])
-            _leave(LABEL, some, work, out.label[first:stop])
-            _leave(HELD, some, work, out.held[first:stop])
-            _leave(EXIT, some, work, out.exit[first:stop])
-            _leave(RET, some, work, out.ret[first:stop])
-            _leave(MFE, some, work, out.mfe[first:stop])
-            _leave(MAE, some, work, out.mae[first:stop])
+    """Where do the paths of events first … first+last.size−1 end, and what was on their way?
+
+    LANES neighbours at once where no odd bar can come in between. last, highest and lowest are written from 0.
+    """
+    i = 0
+    ahead = np.searchsorted(odd, events[first], side="right") if odd.size else 0
+    while i < last.size:
+        event = first + i
+        t = events[event]
+        while ahead < odd.size - 1 and odd[ahead] <= t:
+            ahead += 1
+        calm = odd.size > 0 and i + LANES <= last.size and odd[ahead] >= t + LANES + horizon
+        if calm and events[event + LANES - 1] == t + LANES - 1:
+            bar, path, lane = np.uint64(t) * ITEM, np.uint64(event) * ITEM, np.uint64(i) * ITEM
+            first_lanes(  # type: ignore[call-arg]
+                high.ctypes.data + bar,
+                low.ctypes.data + bar,
+                close.ctypes.data + bar,
+                upper.ctypes.data + path,
+                lower.ctypes.data + path,
+                horizon,
+                out.held.ctypes.data + path // np.uint64(2),
+                highest.ctypes.data + lane,
+                lowest.ctypes.data + lane,
+            )
+            for k in range(np.uint64(LANES)):
+                last[np.uint64(i) + k] = np.uint64(t) + k + np.uint64(out.held[np.uint64(event) + k])
+            i += LANES
+            continue
+        out.status[event], out.held[event], last[i], highest[i], lowest[i], out.path_gap[event] = first_walk(
+            open_, high, low, close, open_tape, t, upper[event], lower[event], horizon
+        )
+        i += 1
 
 
 @njit(cache=True, nogil=True)
-def _walk_alone(
+def _touches(
     open_: Floats,
     high: Floats,
     low: Floats,
@@ -171,27 +132,23 @@ def _walk_alone(
     lower: Floats,
     horizon: int,
     tie: int,
-    at: Ints,
-    abreast: Flags,
+    odd: Ints,
     out: Touches,
 ) -> None:
-    for run in range(abreast.size):
-        if abreast[run]:
-            continue
-        for i in range(at[run], at[run + 1]):
-            entry = close[events[i]]
-            status, outcome, label, held, price, highest, lowest, path_gap = first_walk(
-                open_, high, low, close, open_tape, events[i], upper[i], lower[i], horizon, tie
-            )
-            out.status[i] = status
-            out.outcome[i] = outcome
-            out.label[i] = label
-            out.held[i] = held
-            out.path_gap[i] = path_gap
-            out.exit[i] = price
-            out.ret[i] = log_ratio(price, entry)
-            out.mfe[i] = log_ratio(highest, entry)
-            out.mae[i] = log_ratio(lowest, entry)
+    """A block at a time: all its paths are walked, then all their endings read."""
+    last = np.empty(BLOCK, np.int64)
+    entry, opened, highest, lowest = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
+    for i in range(0, events.size, BLOCK):
+        j = min(i + BLOCK, events.size)
+        ends, top, bottom = last[: j - i], highest[: j - i], lowest[: j - i]
+        some, up, down, label, price = events[i:j], upper[i:j], lower[i:j], out.label[i:j], out.exit[i:j]
+        _walk(open_, high, low, close, open_tape, events, upper, lower, horizon, odd, i, ends, top, bottom, out)
+        for k in range(some.size):
+            entry[k] = close[np.uint64(some[k])]
+            opened[k] = open_[np.uint64(ends[k])]
+        if first_endings(opened, top, bottom, up, down, tie, out.outcome[i:j], label, price):
+            first_amended(open_, high, low, close, some, ends, up, down, label, price, top, bottom)
+        first_returns(entry, price, top, bottom, out.ret[i:j], out.mfe[i:j], out.mae[i:j])
 
 
 def first_touch(
@@ -217,13 +174,11 @@ def first_touch(
     row before the touch, or none present at all); label -1, 0, 1; held in grid steps; exit in quote currency; ret,
     mfe ≥ 0 and mae ≤ 0 log returns from the entry. A gap-open exit counts its bar by the open alone.
     """
+    whole = np.ascontiguousarray  # lanes are read by address
+    o, h, lo, c, tape = whole(open_), whole(high), whole(low), whole(close), whole(open_tape)
+    at, up, down = whole(events), whole(upper), whole(lower)
+    alone = plain or not COMPILED or not _rising(at)
+    odd = np.zeros(0, np.int64) if alone else _odd_bars(o, h, lo, c, tape)
     out = no_touches(events.size)
-    at, abreast = _stretches(open_, high, low, close, open_tape, events, horizon)
-    if plain:
-        abreast[:] = False
-    paths = (events, upper, lower, horizon, tie, at, abreast, out)
-    if abreast.any():
-        _walk_abreast(open_, high, low, close, *paths)
-    if not abreast.all():
-        _walk_alone(open_, high, low, close, open_tape, *paths)
+    _touches(o, h, lo, c, tape, at, up, down, horizon, tie, odd, out)
     return out

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+ABREAST = 64  # days in one table: it stays in a near cache, and the days before them are read again once a table
+
 
 @njit(cache=True, nogil=True)
 def past_true_range(high: Floats, low: Floats, close: Floats) -> Floats:
@@ -20,13 +22,22 @@ def past_true_range(high: Floats, low: Floats, close: Floats) -> Floats:
     NaN at absent bars and at the first present one.
     """
     out = np.full(close.size, np.nan)
-    before = np.nan
-    for t in range(close.size):
-        if np.isnan(close[t]):
-            continue
-        if not np.isnan(before):
-            out[t] = max(high[t] - low[t], abs(high[t] - before), abs(low[t] - before))
-        before = close[t]
+    after_gap = 0
+    for t in range(1, close.size):  # most bars follow another: vector code, and those after a gap are mended below
+        before = close[t - 1]
+        reach, rise, fall = high[t] - low[t], abs(high[t] - before), abs(low[t] - before)
+        reach = rise if rise > reach else reach
+        reach = fall if fall > reach else reach
+        present = close[t] == close[t]
+        out[t] = reach if present & (before == before) else np.nan
+        after_gap += 1 if present & (before != before) else 0
+    if after_gap:
+        before = np.nan
+        for t in range(close.size):
+            if close[t] == close[t]:
+                if out[t] != out[t] and before == before:
+                    out[t] = max(high[t] - low[t], abs(high[t] - before), abs(low[t] - before))
+                before = close[t]
     return out
 
 
@@ -116,7 +127,10 @@ def _begin(x: Floats, mean: Floats, seen: Floats, bars: float) -> int:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _go_on(x: Floats, mean: Floats, bars: float) -> None:
-    """Every lane's next bar, all of them past their seed."""
+    """Every lane's next bar, all of them past their seed.
+
+    Multiplying by 1/bars with two fused corrections gives the same bits, and 3 % of a labelling's time: not worth it.
+    """
     for lane in range(mean.size):
         value = (mean[lane] * (bars - 1.0) + x[lane]) / bars
         mean[lane] = value if x[lane] == x[lane] else mean[lane]
@@ -145,19 +159,18 @@ def _wilder_lanes(table: Floats, days: int, days_back: int, bars: int) -> Floats
 
 
 @njit(cache=True, nogil=True)
-def _day_table(reach: Floats, close: Floats, per_day: int, day_offset: int, first_day: int, days: int) -> Floats:
-    """table[j, d] is the range of bar j of day first_day + d; NaN where the array does not reach."""
+def _day_table(reach: Floats, first: int, per_day: int, day_offset: int, first_day: int, days: int) -> Floats:
+    """table[j, d] is the range of bar j of day first_day + d; NaN where the array does not reach.
+
+    first: position of the history's first bar, which has no range; 0 stands there, for a run passes it over anyway.
+    """
     table = np.full((per_day, days), np.nan)
-    begun = False
-    for t in range(max(first_day * per_day - day_offset, 0)):
-        begun = begun or close[t] == close[t]
     for d in range(days):
         start = (first_day + d) * per_day - day_offset
-        for t in range(max(start, 0), min(start + per_day, close.size)):
+        for t in range(max(start, 0), min(start + per_day, reach.size)):
             table[t - start, d] = reach[t]
-            if not begun and close[t] == close[t]:
-                table[t - start, d] = 0.0  # the history's first bar has no range; a run passes its first over anyway
-                begun = True
+        if 0 <= first - start < per_day and first < reach.size:
+            table[first - start, d] = 0.0
     return table
 
 
@@ -169,6 +182,7 @@ def _from_day_table(table: Floats, per_day: int, day_offset: int, first_day: int
             out[t] = table[t - start, d]
 
 
+@njit(cache=True, nogil=True)
 def _wilder_by_day(
     reach: Floats, close: Floats, bars: int, per_day: int, day_offset: int, days_back: int, since: int
 ) -> Floats:
@@ -176,15 +190,17 @@ def _wilder_by_day(
     out = np.full(close.size, np.nan)
     days = -(-(close.size + day_offset) // per_day)
     first_day = (since + day_offset) // per_day
-    for day in range(first_day, min(days, days_back)):
-        first, stop = max(day * per_day - day_offset, 0), min((day + 1) * per_day - day_offset, close.size)
-        _wilder(reach, close, bars, 0, first, stop, out)
-    first_day = max(first_day, days_back)
-    if first_day < days:
-        lanes = -(-(days - first_day) // 8) * 8  # whole vectors; days beyond the array are all NaN
-        table = _day_table(reach, close, per_day, day_offset, first_day - days_back, days_back + lanes)
-        averages = _wilder_lanes(table, days - first_day, days_back, bars)
-        _from_day_table(averages, per_day, day_offset, first_day, out)
+    if first_day < days_back:  # the history's first days: their runs begin where it does
+        stop = min(days_back * per_day - day_offset, close.size)
+        _wilder(reach, close, bars, 0, max(first_day * per_day - day_offset, 0), stop, out)
+    first = 0
+    while first < close.size and np.isnan(close[first]):
+        first += 1
+    for day in range(max(first_day, days_back), days, ABREAST):
+        lanes = -(-min(days - day, ABREAST) // 8) * 8  # whole vectors; days beyond the array are all NaN
+        table = _day_table(reach, first, per_day, day_offset, day - days_back, days_back + lanes)
+        averages = _wilder_lanes(table, days - day, days_back, bars)
+        _from_day_table(averages, per_day, day_offset, day, out)
     return out
 
 
