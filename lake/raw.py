@@ -90,6 +90,7 @@ class Day(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", tag
     """What one part was made of: series -> sha256 of its bodies, what was not offered, and what was noted of them.
 
     quarantined : ts (ISO 8601) -> why that bar was kept out. counts : rows dropped from its answers, by reason.
+    nulled : values that were made null, by rule.
     """
 
     run: str
@@ -103,6 +104,7 @@ class Day(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", tag
     notes: tuple[str, ...] = ()
     quarantined: dict[str, str] = {}
     counts: dict[str, int] = {}
+    nulled: dict[str, int] = {}
 
 
 class End(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="end"):

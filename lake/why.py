@@ -105,7 +105,15 @@ def _bar_there(asked: Asked, shelf: Shelf, read: Day, row: dict[str, object]) ->
         return Reason("bars", True, "zero trades", f"nobody traded, a flat bar: {_row(row)}", (_part(shelf, read),))
     empty = [name for name, value in row.items() if value is None]
     told = f"{_row(row)}{'; not said: ' + ' '.join(empty) if empty else ''}"
-    return Reason("bars", True, "committed", told, (_part(shelf, read),))
+    return Reason("bars", True, "committed", told, (_part(shelf, read), *_nulled(shelf, read, empty)))
+
+
+def _nulled(shelf: Shelf, read: Day, empty: Sequence[str]) -> Iterator[str]:
+    """Of columns without a value: how many of the day's values were not believed, and by which rule?"""
+    line = raw.days_of(shelf).get((str(read.day), read.entry.sha256)) if empty else None
+    for rule, n in line.nulled.items() if line else ():
+        if rule.split(" ", 1)[0] in empty:
+            yield f"{n} values of the day were said and are null, for what they said cannot be: {rule}"
 
 
 def _bar_absent(asked: Asked, shelf: Shelf, read: Day) -> Reason:

@@ -11,6 +11,7 @@ class Column:
 
     kind: key, first, max, min, last (a state at the bar's close), flow (sums over bars).
     `limit` is the highest ratio of missing values P1 QA accepts where the source offers the column.
+    `must`: what every value of it keeps, such as "> 0" or "> -0.1, < 0.1"; what does not is not believed.
     """
 
     name: str
@@ -19,8 +20,17 @@ class Column:
     meaning: str
     kind: str = "last"
     limit: float = 0.05
+    must: str = ""
+
+    @property
+    def bounds(self) -> list[tuple[str, float]]:
+        """What `must` says, as (comparison, number)."""
+        said = [one.split() for one in self.must.split(",") if one]
+        return [(comparison, float(number)) for comparison, number in said]
 
 
+ABOVE_0, FROM_0 = "> 0", ">= 0"
+RATE = "> -0.1, < 0.1"  # a period's funding rate: no venue's own cap lets it go so far
 TS = "timestamp[ms, tz=UTC]"
 
 KEYS = (
@@ -30,31 +40,37 @@ KEYS = (
 
 BARS = (
     *KEYS,
-    Column("open", "double", "quote", "first trade of the bar", "first", 0.0),
-    Column("high", "double", "quote", "highest trade of the bar", "max", 0.0),
-    Column("low", "double", "quote", "lowest trade of the bar", "min", 0.0),
-    Column("close", "double", "quote", "last trade of the bar", "last", 0.0),
-    Column("volume", "double", "base", "traded volume", "flow", 0.0),
-    Column("quote_volume", "double", "USDT", "traded turnover", "flow", 0.0),
-    Column("trades", "int64", "count", "number of trades", "flow", 0.0),
-    Column("perp_taker_buy", "double", "USDT", "perpetual turnover whose aggressor bought", "flow", 0.005),
-    Column("perp_taker_sell", "double", "USDT", "perpetual turnover whose aggressor sold", "flow", 0.005),
-    Column("spot_taker_buy", "double", "USDT", "spot turnover whose aggressor bought", "flow", 0.02),
-    Column("spot_taker_sell", "double", "USDT", "spot turnover whose aggressor sold", "flow", 0.02),
-    Column("oi_now", "double", "USD", "open interest at the bar's close, notional"),
-    Column("oi_base", "double", "base", "open interest at the bar's close, coins"),
-    Column("funding_now", "double", "fraction", "funding rate per funding period known at ts (0.0001 = 1 bp)"),
-    Column("funding_interval_hours", "double", "hours", "length of the funding period"),
-    Column("mark_price", "double", "quote", "mark price at the bar's close"),
-    Column("index_price", "double", "quote", "index price at the bar's close"),
-    Column("premium", "double", "fraction", "premium index at the bar's close"),
-    Column("liq_long", "double", "USD", "longs force-closed within the bar", "flow", 0.05),
-    Column("liq_short", "double", "USD", "shorts force-closed within the bar", "flow", 0.05),
-    Column("ls_top_account", "double", "ratio", "long/short ratio of top traders by accounts"),
-    Column("ls_top_position", "double", "ratio", "long/short ratio of top traders by positions"),
-    Column("ls_global", "double", "ratio", "long/short ratio of all accounts"),
-    Column("ls_taker", "double", "ratio", "taker buy/sell volume ratio"),
-    Column("perp_taker_buy_base", "double", "base", "perpetual volume whose aggressor bought", "flow", 0.005),
+    Column("open", "double", "quote", "first trade of the bar", "first", 0.0, ABOVE_0),
+    Column("high", "double", "quote", "highest trade of the bar", "max", 0.0, ABOVE_0),
+    Column("low", "double", "quote", "lowest trade of the bar", "min", 0.0, ABOVE_0),
+    Column("close", "double", "quote", "last trade of the bar", "last", 0.0, ABOVE_0),
+    Column("volume", "double", "base", "traded volume", "flow", 0.0, FROM_0),
+    Column("quote_volume", "double", "USDT", "traded turnover", "flow", 0.0, FROM_0),
+    Column("trades", "int64", "count", "number of trades", "flow", 0.0, FROM_0),
+    Column("perp_taker_buy", "double", "USDT", "perpetual turnover whose aggressor bought", "flow", 0.005, FROM_0),
+    Column("perp_taker_sell", "double", "USDT", "perpetual turnover whose aggressor sold", "flow", 0.005, FROM_0),
+    Column("spot_taker_buy", "double", "USDT", "spot turnover whose aggressor bought", "flow", 0.02, FROM_0),
+    Column("spot_taker_sell", "double", "USDT", "spot turnover whose aggressor sold", "flow", 0.02, FROM_0),
+    Column("oi_now", "double", "USD", "open interest at the bar's close, notional", must=ABOVE_0),
+    Column("oi_base", "double", "base", "open interest at the bar's close, coins", must=ABOVE_0),
+    Column(
+        "funding_now",
+        "double",
+        "fraction",
+        "funding rate per funding period known at ts (0.0001 = 1 bp)",
+        must=RATE,
+    ),
+    Column("funding_interval_hours", "double", "hours", "length of the funding period", must="> 0, <= 24"),
+    Column("mark_price", "double", "quote", "mark price at the bar's close", must=ABOVE_0),
+    Column("index_price", "double", "quote", "index price at the bar's close", must=ABOVE_0),
+    Column("premium", "double", "fraction", "premium index at the bar's close", must="> -1, < 1"),
+    Column("liq_long", "double", "USD", "longs force-closed within the bar", "flow", 0.05, FROM_0),
+    Column("liq_short", "double", "USD", "shorts force-closed within the bar", "flow", 0.05, FROM_0),
+    Column("ls_top_account", "double", "ratio", "long/short ratio of top traders by accounts", must=FROM_0),
+    Column("ls_top_position", "double", "ratio", "long/short ratio of top traders by positions", must=FROM_0),
+    Column("ls_global", "double", "ratio", "long/short ratio of all accounts", must=FROM_0),
+    Column("ls_taker", "double", "ratio", "taker buy/sell volume ratio", must=FROM_0),
+    Column("perp_taker_buy_base", "double", "base", "perpetual volume whose aggressor bought", "flow", 0.005, FROM_0),
     Column("oi_ts", TS, "UTC", "the instant oi_now and oi_base describe"),
     Column("ls_ts", TS, "UTC", "the instant the long/short ratios describe"),
     Column("funding_ts", TS, "UTC", "the settlement (or sample) funding_now comes from"),

@@ -23,16 +23,21 @@ ABSENT = "; not offered: "
 
 @dataclass(frozen=True)
 class DayOfBars:
-    """One day as it will be committed: its table, the manifest's source cell, and why bars (by ts, ms) are kept out."""
+    """One day as it will be committed: its table, the manifest's source cell, and what was not believed.
+
+    quarantined : ts (ms) of bars kept out -> why. nulled : how many values of other bars were made null, by rule.
+    """
 
     table: pa.Table
     source: str
     quarantined: dict[int, str]
+    nulled: Counter[str]
 
     @property
     def kept_out(self) -> Counter[str]:
-        """How many bars are kept out, by reason?"""
-        return Counter(self.quarantined.values())
+        """How much is kept out, by reason?"""
+        bars = Counter({f"kept out: {why}": n for why, n in Counter(self.quarantined.values()).items()})
+        return bars + Counter({f"set to null: {why}": n for why, n in self.nulled.items()})
 
 
 def together(series: Sequence[Series], answers: Mapping[str, Sequence[Answer]]) -> dict[str, Answer]:
@@ -59,13 +64,13 @@ def day_of_bars(
     for one in series:
         columns |= laid(one, whole[one.name], close, tf)
     keep, out = quarantine.kept(columns, f"{source.name} {symbol} {tf} {day}")
+    columns, nulled = quarantine.without_impossible(columns, keep)
     arrays = [_arrow(column.type, columns.get(column.name), keep) for column in SCHEMA_COLUMNS]
     symbols = pa.array([symbol] * int(keep.sum()), pa.string())
     stamps = pa.array(close[keep], pa.int64()).cast(pa.timestamp("ms", "UTC"))
     table = pa.Table.from_arrays([symbols, stamps, *arrays], schema=SCHEMA)
-    return DayOfBars(
-        table, _source_cell(source, series, answers, day, not_offered), {int(close[i]): why for i, why in out.items()}
-    )
+    cell = _source_cell(source, series, answers, day, not_offered)
+    return DayOfBars(table, cell, {int(close[i]): why for i, why in out.items()}, nulled)
 
 
 SCHEMA_COLUMNS = [SCHEMA.field(i) for i in range(2, len(SCHEMA))]

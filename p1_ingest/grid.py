@@ -15,6 +15,7 @@ from p1_ingest.sources.base import Answer, Series
 SETTLEMENT_LOOKBACK = 3 * DAY  # settlements older than this before a day's start say nothing about the day
 SETTLEMENT_GRACE = 10 * MINUTE
 UNKNOWN_INTERVAL = 8.0  # hours, for the due time only
+LONGEST_INTERVAL = 24.0  # hours; what says more, or nothing at all, is unknown
 
 STAMPS = {
     "oi_now": "oi_ts",
@@ -75,9 +76,8 @@ def _known(series: Series, answer: Answer, close: np.ndarray, tf: Timeframe) -> 
     if not len(stamp):
         return _none(close)
     floored = stamp // MINUTE * MINUTE
-    hours = np.nan_to_num(
-        answer.values.get("funding_interval_hours", np.full(len(stamp), np.nan)), nan=UNKNOWN_INTERVAL
-    )
+    told = answer.values.get("funding_interval_hours", np.full(len(stamp), np.nan))
+    hours = np.where((told > 0) & (told <= LONGEST_INTERVAL), told, UNKNOWN_INTERVAL)
     before = np.concatenate([hours[:1], hours[:-1]])
     gone = floored + (np.maximum(hours, before) * HOUR).astype(np.int64) + SETTLEMENT_GRACE
     row = np.searchsorted(floored + MINUTE, close, side="right") - 1

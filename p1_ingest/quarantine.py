@@ -1,4 +1,4 @@
-"""Bars that cannot be are kept out of the lake, with the reason."""
+"""What cannot be is kept out of the lake, with the reason: a whole bar, or one value beside a bar that is sound."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ from collections import Counter
 
 import numpy as np
 
-from meta.columns import PRICES
+from meta.columns import BARS, PRICES
 from meta.errors import BadPayload
+from p1_ingest.grid import STAMPS
 
 SLACK = 0.005  # taker flow may exceed volume by this share: venues round and restate
 FAILS_ABOVE = 0.05  # share of a day's bars in quarantine above which the day is not believed at all
+FLOWS = ("volume", "quote_volume", "trades", "perp_taker_buy", "perp_taker_sell", "perp_taker_buy_base")
+INTEREST = ("oi_now", "oi_base")
+HOLDS = {">": np.greater, ">=": np.greater_equal, "<": np.less, "<=": np.less_equal}
 
 
 def kept(columns: dict[str, np.ndarray], where: str) -> tuple[np.ndarray, dict[int, str]]:
@@ -35,15 +39,37 @@ def kept(columns: dict[str, np.ndarray], where: str) -> tuple[np.ndarray, dict[i
 def _impossible(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     nothing = np.full(len(columns["close"]), np.nan)
     o, h, l, c = (columns[name] for name in PRICES)  # noqa: E741
-    volume, quote, base = (columns.get(name, nothing) for name in ("volume", "quote_volume", "perp_taker_buy_base"))
-    buy, sell = (columns.get(name, nothing) for name in ("perp_taker_buy", "perp_taker_sell"))
-    flows = [volume, quote, buy, sell, base, *(columns.get(n, nothing) for n in ("spot_taker_buy", "spot_taker_sell"))]
-    both = np.nan_to_num(buy) + np.nan_to_num(sell)
+    flows = {name: columns.get(name, nothing) for name in FLOWS}
+    buy, base = flows["perp_taker_buy"], flows["perp_taker_buy_base"]
+    both = np.nan_to_num(buy) + np.nan_to_num(flows["perp_taker_sell"])
+    more = (both > flows["quote_volume"] * (1 + SLACK)) | (base > flows["volume"] * (1 + SLACK))
     return {
         "price not above 0": np.any([price <= 0 for price in (o, h, l, c)], axis=0),
         "price not finite": np.any([np.isinf(price) for price in (o, h, l, c)], axis=0),
         "high below low": h < l,
         "open or close outside high and low": (np.maximum(o, c) > h) | (np.minimum(o, c) < l),
-        "negative volume": np.any([flow < 0 for flow in flows], axis=0),
-        "taker flow above volume": (both > quote * (1 + SLACK)) | (base > volume * (1 + SLACK)),
+        "negative volume": np.any([flow < 0 for flow in flows.values()], axis=0),
+        "taker flow above volume": more,
     }
+
+
+def without_impossible(columns: dict[str, np.ndarray], keep: np.ndarray) -> tuple[dict[str, np.ndarray], Counter[str]]:
+    """The same columns, each value that its column cannot hold (meta.columns, `must`) made NaN; how many bars of `keep`
+    that concerns, by column and rule. Money and coins of one open interest go together, and a stamp with its values.
+    """
+    counts, wrong = Counter[str](), dict[str, np.ndarray]()
+    for column in BARS:
+        if column.must and column.name in columns:
+            found = columns[column.name]
+            holds = np.isfinite(found) & np.all([HOLDS[how](found, bound) for how, bound in column.bounds], axis=0)
+            wrong[column.name] = ~holds & ~np.isnan(found)
+            counts[f"{column.name} not {column.must}"] += int((wrong[column.name] & keep).sum())
+    if not +counts:
+        return columns, Counter()
+    interest = np.any([wrong[name] for name in INTEREST if name in wrong], axis=0)
+    wrong |= {name: interest for name in INTEREST if name in wrong}
+    sound = columns | {name: np.where(bad, np.nan, columns[name]) for name, bad in wrong.items()}
+    for stamp in set(STAMPS.values()) & sound.keys():
+        of = [np.isnan(sound[name]) for name, its in STAMPS.items() if its == stamp and name in sound]
+        sound[stamp] = np.where(np.all(of, axis=0), np.nan, sound[stamp])
+    return sound, +counts

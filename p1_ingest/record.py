@@ -101,13 +101,22 @@ class Record:
             self._run = ""
 
     def day(
-        self, day: date, part: str, evidence: Evidence, not_offered: Sequence[str], quarantined: Mapping[int, str]
+        self,
+        day: date,
+        part: str,
+        evidence: Evidence,
+        not_offered: Sequence[str],
+        quarantined: Mapping[int, str],
+        nulled: Mapping[str, int],
     ) -> None:
-        """Note what the part of this day (its sha256) is made of. quarantined : ts, UTC ms -> why it was kept out."""
+        """Note what the part of this day (its sha256) is made of.
+
+        quarantined : ts, UTC ms -> why the bar was kept out. nulled : values that were made null, by rule.
+        """
         bodies = {name: tuple(shas) for name, shas in evidence.bodies.items()}
         out = {utc(ts): why for ts, why in quarantined.items()}
         told = tuple(not_offered), tuple(evidence.notes), out, dict(evidence.counts)
-        self._add(raw.Day(*self._head(), str(day), part, bodies, *told))
+        self._add(raw.Day(*self._head(), str(day), part, bodies, *told, nulled=dict(nulled)))
 
     def end(self, failed: Reasons, waiting: Reasons) -> None:
         """Note that the run came to its end, and which days stayed out."""

@@ -99,12 +99,12 @@ class Run:
             self.summary.changed.append(day)
         if self.record:
             known = self.writer.staged[-1].new if staged else days.entry(self.shelf, day)
-            not_offered = fetched.not_offered(day)
-            self.record.day(day, known.sha256 if known else "", fetched.evidence(day), not_offered, built.quarantined)
+            told = fetched.evidence(day), fetched.not_offered(day), built.quarantined, built.nulled
+            self.record.day(day, known.sha256 if known else "", *told)
         self.summary.unchanged += not staged
         self.summary.bars += built.table.num_rows
         self.summary.not_offered.update(fetched.not_offered(day))
-        self.summary.counts.update({f"kept out: {why}": n for why, n in built.kept_out.items()})
+        self.summary.counts.update(built.kept_out)
         if built.table.num_rows:
             self.with_bars.add(day)
 

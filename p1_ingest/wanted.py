@@ -18,7 +18,7 @@ from p1_ingest.bars import SCHEMA
 from p1_ingest.http import Sender
 from p1_ingest.sources.base import Source
 
-CODE_SETTINGS = {"grid": 1}  # goes up when a rule that reaches P1's values changes
+CODE_SETTINGS = {"grid": 2}  # goes up when a rule that reaches P1's values changes
 
 
 @dataclass(frozen=True)

@@ -165,9 +165,12 @@ def _datasets() -> str:
 def _bars() -> str:
     kinds = """The last column says how bars combine into longer ones: `flow` sums, `last` takes the last bar's value,
 `first`, `max` and `min` say so. The limit is the share of missing values that `p1_ingest qa` lets pass where the source
-offers the column."""
-    rows = [(code(c.name), c.type, c.unit, c.meaning, c.kind, f"{100 * c.limit:g} %") for c in BARS]
-    head = ("column", "type", "unit", "meaning", "combines", "limit")
+offers the column. What breaks a column's rule is not believed, and is counted with its reason: of a price or a flow of
+the perpetual the whole bar is kept out, of any other column its value is null, and a stamp goes with the values it is
+of. Open interest of 0 is a venue's way of having none to tell. A bar is also kept out where high, low, open and close
+contradict each other, or where takers traded more than everyone did (by more than 0.5 %)."""
+    rows = [(code(c.name), c.type, c.unit, c.meaning, c.kind, f"{100 * c.limit:g} %", c.must) for c in BARS]
+    head = ("column", "type", "unit", "meaning", "combines", "limit", "must be")
     return joined("## P1: bars", kinds, table(head, rows))
 
 

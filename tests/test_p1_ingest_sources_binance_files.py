@@ -177,14 +177,6 @@ def test_blank_ratios_quoted_or_not_are_missing_and_the_interest_stands() -> Non
     assert np.isnan(answer.values["ls_taker"]).all() and np.isnan(answer.values["ls_global"]).all()
 
 
-def test_no_open_interest_is_not_a_statement_but_the_ratios_beside_it_are() -> None:
-    rows = metrics("BTCUSDT", DAY)
-    rows[2][2] = "0.0000000000000000"
-    answer = read(csv(rows, METRICS), "metrics")
-    assert np.isnan(answer.values["oi_base"][2]) and np.isnan(answer.values["oi_now"][2])
-    assert np.isfinite(answer.values["ls_global"][2]) and answer.counts == {"zero_oi": 1}
-
-
 def test_doubled_unordered_and_off_grid_metrics_are_read_as_what_they_are() -> None:
     rows = metrics("BTCUSDT", DAY, 300_000)
     assert rows[-1][0] == "2025-02-04 00:00:00"

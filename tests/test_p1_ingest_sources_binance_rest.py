@@ -206,12 +206,6 @@ def test_odd_stamps_and_numbers_are_set_aside() -> None:
     assert len(answer.at) == 1 and answer.counts == {"no_stamp": 2, "not_a_number": 1}
 
 
-def test_no_open_interest_is_not_a_statement() -> None:
-    rows = [{"timestamp": START, "sumOpenInterest": "0", "sumOpenInterestValue": "7"}]
-    answer = read("metrics", rows)
-    assert np.isnan([answer.values["oi_base"][0], answer.values["oi_now"][0]]).all() and answer.counts == {"zero_oi": 1}
-
-
 def test_intervals_are_the_distance_to_the_settlement_before() -> None:
     hours = [0, 8, 16, 20, 24, 25, 41, 45]
     rows = [{"fundingTime": START - DAY + h * HOUR + h % 3, "fundingRate": "0.0001"} for h in hours]

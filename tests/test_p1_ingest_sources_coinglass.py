@@ -273,7 +273,6 @@ NONSENSE: dict[str, tuple[object, str]] = {
     "true": (True, "malformed"),
     "list": ([1], "malformed"),
     "null": (None, "missing"),
-    "negative": ("-5", "implausible"),
 }
 
 
@@ -322,10 +321,6 @@ def test_percent_becomes_a_fraction_to_the_last_bit() -> None:
     assert answer.values["funding_now"].tolist() == [0.0001, 0.0093 / 100, 0.005892 / 100, -0.0003]
     assert answer.values["funding_ts"].tolist() == answer.at.tolist()
     assert "oi-weight" in answer.variant
-
-
-def test_a_rate_above_all_reason_is_not_a_rate() -> None:
-    assert read("funding", rows("0.01", "0.01", "9000")).counts == {"implausible": 1}
 
 
 def test_days_without_oi_weight_are_asked_of_vol_weight_and_say_so() -> None:

@@ -12,7 +12,7 @@ from pyarrow import csv
 from meta.errors import BadPayload
 from p1_ingest.sources.base import Answer, Request
 from p1_ingest.sources.binance_archive import file_of
-from p1_ingest.sources.binance_rows import AS_PUBLISHED, answer_of, bar_answer, milliseconds, needed, unsaid
+from p1_ingest.sources.binance_rows import AS_PUBLISHED, answer_of, bar_answer, milliseconds, needed
 
 HEADS = ("open_time", "calc_time", "create_time", "timestamp", "agg_trade_id")
 NUMBER = re.compile(rb'"?-?\d+(\.\d+)?"?')
@@ -64,7 +64,6 @@ def metrics(text: bytes, request: Request) -> Answer:
         raise BadPayload(f"{where} speaks of {min(strangers)[:40]!r}, not {request.symbol}; fetch it again")
     at = raw["create_time"].astype("datetime64[ms]").astype(np.int64)
     values = {ours: raw[theirs] for theirs, ours in METRICS.items() if ours}
-    unsaid(values, counts)
     # Files up to 2026-06-24 label their last row 24:00, so the span is closed on the right here.
     return answer_of(request, where, at, values, counts, (request.start, request.end + 1), AS_PUBLISHED)
 

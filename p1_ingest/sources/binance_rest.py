@@ -15,7 +15,7 @@ from meta.timeframes import DAY, HOUR, MINUTE, Timeframe, day_of, day_start
 from p1_ingest.budget import Pool
 from p1_ingest.payload import numbers, parse
 from p1_ingest.sources.base import Answer, Request
-from p1_ingest.sources.binance_rows import AS_PUBLISHED, answer_of, bar_answer, milliseconds, needed, unsaid
+from p1_ingest.sources.binance_rows import AS_PUBLISHED, answer_of, bar_answer, milliseconds, needed
 
 FUTURES, SPOT = "binance_fapi", "binance_spot"
 DATA, FUNDING = "binance_data", "binance_funding"  # pools beside the hosts' own, which the weight header leaves out
@@ -181,8 +181,6 @@ def _read_metrics(request: Request, where: str, rows: list[Any]) -> Answer:
     raw = _fields(rows, where, request.symbol, {"at": "timestamp", **METRICS[request.path]})
     raw, counts = _stamped(raw, "at")
     at = milliseconds(raw.pop("at").astype(np.int64))
-    if "oi_now" in raw:
-        unsaid(raw, counts)
     return answer_of(request, where, at, raw, counts, (request.start, request.end + 1), AS_PUBLISHED)
 
 

@@ -68,14 +68,6 @@ def _bar_values(series: str, raw: dict[str, np.ndarray]) -> dict[str, np.ndarray
     return bar | {"trades": raw["count"]} | taker
 
 
-def unsaid(values: dict[str, np.ndarray], counts: Counter[str]) -> None:
-    """Make zero open interest missing, in place: with bars traded it is the venue's way of having none to tell."""
-    zero = (values["oi_base"] == 0) | (values["oi_now"] == 0)
-    for name in ("oi_base", "oi_now"):
-        values[name] = np.where(zero, np.nan, values[name])
-    counts["zero_oi"] += int(zero.sum())
-
-
 def answer_of(
     request: Request, where: str, at: np.ndarray, values: dict[str, np.ndarray], counts: Counter[str],
     span: tuple[int, int], note: str = "", solid: tuple[str, ...] = (),

@@ -52,7 +52,7 @@ def _interest(request: Request, what: str, rows: list[Any], offer: Offer) -> Ans
     at, values, counts = _stamped(_fields(rows, what, names), 1)
     at, span = at + offer.late, (request.start, request.end + 1)
     _some_inside(at, span, what)
-    values = {name: np.where(values[name] > 0, values[name], np.nan) for name in offer.columns("oi")}
+    values = {name: values[name] for name in offer.columns("oi")}
     found, step = answer_of(request, what, at, values, counts, span), offer.step("oi")
     _not_cut(found.at, (request.start + step, request.end), step, what)
     return found

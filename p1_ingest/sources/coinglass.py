@@ -208,7 +208,7 @@ def _table(
         raise BadPayload(
             f"{what}: {len(rows) - int(told.sum())} of {len(rows)} rows are nonsense; nothing of it is used"
         )
-    told &= _inside(opens, keep, request, counts, what) & _plausible(values, columns, told, counts)
+    told &= _inside(opens, keep, request, counts, what)
     at, values = opens[told] + timeframe(request.tf).ms, {name: column[told] for name, column in values.items()}
     order = np.argsort(at, kind="stable")
     last = np.append(np.diff(at[order]) != 0, True)[: len(at)]
@@ -260,16 +260,3 @@ def _inside(opens: np.ndarray, keep: np.ndarray, request: Request, counts: Count
         first = utc(int(opens[outside][0]))
         raise BadPayload(f"{what}: asked from {utc(request.start)}, the answer is of {first}; nothing of it is used")
     return inside
-
-
-def _plausible(
-    values: dict[str, np.ndarray], columns: dict[str, Field], told: np.ndarray, counts: Counter[str]
-) -> np.ndarray:
-    """Which rows lie within what conf/sources.yaml believes (least, most)?"""
-    fits = np.ones(len(told), bool)
-    for name, field in columns.items():
-        least = -np.inf if field.least is None else field.least
-        most = np.inf if field.most is None else field.most
-        fits &= ~((values[name] < least) | (values[name] > most))
-    counts["implausible"] += int((told & ~fits).sum())
-    return fits

@@ -18,7 +18,7 @@ PLACES = ("pair", "coin", "spot")
 
 
 class Field(Conf, frozen=True, forbid_unknown_fields=True):
-    """Where a column comes from: the row's `field` divided by `per`, believed from `least` to `most`.
+    """Where a column comes from: the row's `field` divided by `per`.
 
     `per_coin`: an amount of coins, to be told in units of the contract.
     """
@@ -26,8 +26,6 @@ class Field(Conf, frozen=True, forbid_unknown_fields=True):
     field: str
     per: float = 1.0  # divided, not multiplied by 0.01: that would be off in the last bit
     per_coin: bool = False
-    least: float | None = None
-    most: float | None = None
 
 
 class Instead(Conf, frozen=True, forbid_unknown_fields=True):
