@@ -11,8 +11,7 @@ SPACE := $(subst ,, )
 FROM := $(if $(SOURCE),--source $(SOURCE))
 export SOURCE
 .DEFAULT_GOAL := help
-.PHONY: help p1 p2 p3 p1_qa p2_validate p2_bench p3_label p3_validate views status report export universe test \
-	test-long test-docker test-pages lint bench docs lock clean
+.PHONY: $(shell sed -n 's/^\([a-z0-9_-]*\):.*\#\# .*/\1/p' Makefile)
 
 help:  ## these lines
 	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -64,6 +63,9 @@ test: .venv/dev  ## the whole test suite, with lint and types
 
 test-long: .venv/dev  ## the long forms of the reliability bars
 	.venv/bin/python -m pytest -m long
+
+test-power: .venv/dev  ## the power goes at every change on disk: ext4, xfs, btrfs on loop images; needs root
+	.venv/bin/python -m pytest -m long -rs -s tests/test_power.py
 
 test-docker: .venv/dev  ## every service of docker-compose.yml in a real engine, where one answers
 	@if docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1; \

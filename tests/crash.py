@@ -206,7 +206,7 @@ def points(
         report.violations += [f"{where}: {text}" for text in _after_strike(root, plain, ended, point)]
         if twice and point.kind in KILLS:
             _strike_again(run, root, scratch / "again", plain, mode, twice, where, report)
-        report.violations += [f"{where}: {text}" for text in _converges(run, root, plain, mode)]
+        report.violations += [f"{where}: {text}" for text in converges(run, root, plain, mode)]
     return report
 
 
@@ -220,7 +220,8 @@ def _after_strike(root: Path, plain: Undisturbed, ended: str, point: Point) -> I
     yield from seen(root, plain.before, plain.after)
 
 
-def _converges(run: Run, root: Path, plain: Undisturbed, mode: str) -> Iterator[str]:
+def converges(run: Run, root: Path, plain: Undisturbed, mode: str) -> Iterator[str]:
+    """What does the next run leave that an undisturbed one would not?"""
     ended, _ = strike(run, root, None, mode)
     if ended != "done":
         yield f"next run fails: {ended}"
@@ -248,7 +249,7 @@ def _strike_again(
         report.points += 1
         both = f"{where}; then {second.kind} at {second.number} {second.call.function} {second.call.role}"
         report.violations += [f"{both}: {text}" for text in _after_strike(copy, plain, ended, second)]
-        report.violations += [f"{both}: {text}" for text in _converges(run, copy, plain, mode)]
+        report.violations += [f"{both}: {text}" for text in converges(run, copy, plain, mode)]
 
 
 def watched(run: Run, lake: Path, scratch: Path, mode: str) -> tuple[int, list[str]]:
