@@ -19,6 +19,7 @@ from lake.parts import stamps
 from meta.columns import PRICES
 from meta.errors import NotReady
 from meta.timeframes import days_between
+from p3_labels import figures
 from p3_labels.barriers import OUTCOMES, REASONS, Bars, triple_barrier
 from p3_labels.concurrency import label_weights
 from p3_labels.rules import Rules, rules
@@ -85,6 +86,9 @@ def judged(subject: Subject) -> Report:
     sided = int("side" in read.table.column_names)
     report.findings += checks.asked("labels", tables, tf_ms=subject.labels.tf.ms, horizon=read.horizon, sided=sided)
     report.findings += [unlabelled, *_balance(read), *_told(read)]
+    if read.table.num_rows:
+        drawn = figures.label_figures(read.table, subject.labels.tf.ms)
+        report.facts |= {"figures": drawn | figures.beside(subject.labels, [day.day for day in read.found])}
     return report
 
 
