@@ -71,9 +71,7 @@ def weight_figures(table: pa.Table) -> Row:
         "mean_uniqueness": float(unique.mean()) if unique.size else None,
         "labels_on_their_own": float(unique.sum()),
         "effective_size": {"uniqueness": effective_size(unique), "return": effective_size(earned)},
-        "uniqueness": [
-            {"from": float(edges[i]), "to": float(edges[i + 1]), "labels": int(many[i])} for i in range(BINS)
-        ],
+        "uniqueness": [{"from": low, "to": high, "labels": n} for low, high, n in bins],
         "concurrency": [{"labels_open": int(c), "labels": int(n)} for c, n in enumerate(np.bincount(crowd)) if n],
         "w_return_bp": _centiles(earned * 1e4),
     }
