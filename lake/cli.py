@@ -148,6 +148,17 @@ def timeframes_of(given: tuple[str, ...]) -> list[Timeframe]:
     return [timeframe(name) for name in given or (settings.lake_conf().tf,)]
 
 
+def followed_of(symbol: tuple[str, ...], tf: tuple[str, ...]) -> list[tuple[Timeframe, str]]:
+    """Which symbols are kept up with, at which timeframes? The flags' and SYMBOLS', else conf/universe.yaml's.
+
+    Raises Usage.
+    """
+    chosen = {timeframe(name): names for name, names in settings.universe_conf().follow.items()}
+    given = symbol or tuple((settings.variable("SYMBOLS") or "").replace(",", " ").split())
+    tfs = timeframes_of(tf) if tf or given or not chosen else list(chosen)
+    return [(one, name) for one in tfs for name in symbols_of(given or tuple(chosen.get(one, ())))]
+
+
 def opened(flag: str | None, source: str | None = None) -> Path:
     """Which lake is meant? Says so on stderr before anything else."""
     where = roots.root(flag, source)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -148,7 +149,7 @@ def status(stale: bool, as_json: bool, lake: str | None, debug: bool) -> int:
     if as_json:
         click.echo(json.dumps(found.data(), indent=1))
         return 0
-    for line in found.lines(stale):
+    for line in found.lines(stale, time.time_ns() // 1_000_000):
         click.echo(line)
     return 0
 
@@ -259,8 +260,6 @@ def why(name: str, instant: str, tf: str | None, as_json: bool, lake: str | None
     Example:
         python -m lake why BTCUSDT 2025-06-01T12:05 --tf 5m
     """
-    import time
-
     from lake import why as asking
 
     where = cli.opened(lake)

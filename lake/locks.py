@@ -49,14 +49,32 @@ def job(
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[None]:
     """Hold the right to write this shelf. Raises Busy, naming the holder, once `wait` seconds have passed."""
-    folder = shelf.root / ".lake" / "locks"
+    told = f"{shelf} is being written by {{}}; wait for it, or give --wait SECONDS"
+    with _alone(shelf.root, job_name(shelf), told, max(wait, GRACE), clock, sleep):
+        yield
+
+
+@contextmanager
+def following(shelf: Shelf) -> Iterator[None]:
+    """Hold the right to keep up with this shelf, which is not the right to write it. Raises Busy, naming the holder."""
+    told = f"{shelf} is being followed by {{}}; end it first, or follow other symbols"
+    with _alone(shelf.root, f"live~{shelf.tf}~{shelf.symbol}", told, GRACE, time.monotonic, time.sleep):
+        yield
+
+
+@contextmanager
+def _alone(
+    root: Path, name: str, told: str, wait: float, clock: Callable[[], float], sleep: Callable[[float], None]
+) -> Iterator[None]:
+    """Hold a lock of which there is one, and sign it. Raises Busy, `told` with the holder's name, after `wait` s."""
+    folder = root / ".lake" / "locks"
     disk.make_folders(folder)
-    path = folder / job_name(shelf)
-    until = clock() + max(wait, GRACE)
+    path = folder / name
+    until = clock() + wait
     with _opened(path) as fd:
         while not _locked(fd, fcntl.LOCK_EX | fcntl.LOCK_NB):
             if clock() >= until:
-                raise Busy(f"{shelf} is being written by {_holder(path)}; wait for it, or give --wait SECONDS")
+                raise Busy(told.format(_holder(path)))
             sleep(PAUSE)
         _sign(fd)
         yield

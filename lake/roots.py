@@ -8,7 +8,7 @@ from pathlib import Path
 from lake import days, settings
 from lake.layout import Shelf, checked_or_none, shelf
 from meta.datasets import DATASETS, FOLDERS, Dataset
-from meta.errors import PerplakeError
+from meta.errors import PerplakeError, Refused
 from meta.timeframes import TIMEFRAMES
 
 SIM = "sim"
@@ -66,6 +66,18 @@ def first_days(where: Path) -> Iterator[str]:
 def source_name(cell: str) -> str:
     """Which source does a manifest's source cell name?"""
     return cell.split(":", 1)[0].split(" ", 1)[0]
+
+
+def not_over_real_data(where: Path, source: str) -> None:
+    """Raises Refused where synthetic data would go into a lake of a real source."""
+    if source != SIM:
+        return
+    others = {source_name(cell) for cell in first_days(where)} - {SIM}
+    if others:
+        raise Refused(
+            f"lake {settings.shown(where)} holds days of {', '.join(sorted(others))}, and no key is set: "
+            "synthetic days are not mixed in; set COINGLASS_API_KEY, or give --source binance or another --lake"
+        )
 
 
 def is_synthetic(where: Path) -> bool:

@@ -33,6 +33,12 @@ class LakeConf(Conf, frozen=True, forbid_unknown_fields=True):
     root: str | None = None
 
 
+class UniverseConf(Conf, frozen=True, forbid_unknown_fields=True):
+    """conf/universe.yaml: which symbols are kept up with, by timeframe."""
+
+    follow: dict[str, list[str]] = {}
+
+
 def conf_path(name: str) -> Path:
     """Where is this configuration file?"""
     return PROJECT / "conf" / name
@@ -112,6 +118,11 @@ def lake_conf() -> LakeConf:
     if not re.fullmatch(r"[1-9][0-9]{0,5}", days, re.ASCII):
         raise Usage(f"DAYS={days!r} in the environment is no number of days; set it to one such as 80, or unset it")
     return msgspec.structs.replace(said, days=int(days))
+
+
+def universe_conf() -> UniverseConf:
+    """What does conf/universe.yaml say? Nothing where there is none."""
+    return conf("universe.yaml", UniverseConf) if conf_path("universe.yaml").exists() else UniverseConf()
 
 
 def variable(name: str) -> str | None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 
-from lake import advice, days, fresh, locks, log, notes, probe, roots
+from msgspec import to_builtins
+
+from lake import advice, days, following, fresh, locks, log, notes, probe, roots
+from lake.following import Told
 from lake.layout import Shelf
 from lake.manifest import Entry
 from meta.datasets import DATASETS
@@ -53,18 +56,23 @@ class ShelfStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """Every shelf of a lake, and how days are published on its file system."""
+    """Every shelf of a lake, how days are published on its file system, and what `follow` says of itself."""
 
     root: Path
     publish: str
     shelves: list[ShelfStatus] = field(default_factory=list)
+    followed: Sequence[Told] = ()
 
     def data(self) -> dict[str, object]:
         """How is it told to machines?"""
-        return {"root": str(self.root), "publish": self.publish, "shelves": [one.data() for one in self.shelves]}
+        told = {
+            "shelves": [one.data() for one in self.shelves],
+            "followed": [to_builtins(one) for one in self.followed],
+        }
+        return {"root": str(self.root), "publish": self.publish, **told}
 
-    def lines(self, stale: bool) -> list[str]:
-        """How is it told to people?"""
+    def lines(self, stale: bool, now: int) -> list[str]:
+        """How is it told to people, at this instant (UTC ms)?"""
         told = [f"published by {self.publish}"]
         if not self.shelves:
             told.append(f"no day yet; {advice.first(self.root)} brings the first")
@@ -92,7 +100,7 @@ class Status:
             told += [f"{one.shelf} is being written by {one.writer}"] if one.writer else []
             told += [f"{one.shelf} {day}: damaged: {why}" for day, why in one.damaged.items()]
             told += [f"{one.shelf} {day}: stale: {why}" for day, why in one.stale.items()] if stale else []
-        return told
+        return told + [one.line(now) for one in self.followed]
 
 
 def _cells(one: ShelfStatus) -> tuple[str, ...]:
@@ -111,7 +119,7 @@ def status(root: Path) -> Status:
         entries[shelf.dataset.name, shelf.tf.name, shelf.symbol] = known
         if known or damaged:
             found.append(_of(shelf, known, damaged, _stale(shelf, known, entries)))
-    return Status(root, probe.publish_mode(root), found)
+    return Status(root, probe.publish_mode(root), found, following.all_of(root))
 
 
 def _entries(shelf: Shelf) -> tuple[dict[date, Entry], dict[date, str]]:

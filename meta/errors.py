@@ -6,6 +6,7 @@
     │   ├── Usage        … in the command line or the configuration (exit 2)
     │   ├── Busy         … wait for another writer (exit 75)
     │   └── VenueRefused … at the venue: key, plan, symbol, region; never retried
+    │       └── Banned   … nothing but wait: the venue has shut this address out
     ├── BadPayload       the venue answered, and the answer is not believed
     ├── NotReady         not yet: unpublished, unsettled, or an earlier phase has not run
     ├── Tampered         the disk disagrees with its manifest
@@ -50,6 +51,14 @@ class Busy(Refused):
 
 class VenueRefused(Refused):
     """The venue will not serve this: key, plan, symbol or region."""
+
+
+class Banned(VenueRefused):
+    """The venue has shut this address out for a while; each further request makes it longer."""
+
+    def __init__(self, message: str, *, after: float | None = None) -> None:
+        super().__init__(message)
+        self.after = after  # seconds it is to last, where the venue said so
 
 
 class BadPayload(PerplakeError):

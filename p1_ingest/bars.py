@@ -65,7 +65,7 @@ def day_of_bars(
         columns |= laid(one, whole[one.name], close, tf)
     keep, out = quarantine.kept(columns, f"{source.name} {symbol} {tf} {day}")
     columns, nulled = quarantine.without_impossible(columns, keep)
-    arrays = [_arrow(column.type, columns.get(column.name), keep) for column in SCHEMA_COLUMNS]
+    arrays = [as_arrow(column.type, columns.get(column.name), keep) for column in SCHEMA_COLUMNS]
     symbols = pa.array([symbol] * int(keep.sum()), pa.string())
     stamps = pa.array(close[keep], pa.int64()).cast(pa.timestamp("ms", "UTC"))
     table = pa.Table.from_arrays([symbols, stamps, *arrays], schema=SCHEMA)
@@ -76,8 +76,8 @@ def day_of_bars(
 SCHEMA_COLUMNS = [SCHEMA.field(i) for i in range(2, len(SCHEMA))]
 
 
-def _arrow(kind: pa.DataType, values: np.ndarray | None, keep: np.ndarray) -> pa.Array:
-    """A column as Arrow: NaN becomes null, and what is whole by nature becomes an integer."""
+def as_arrow(kind: pa.DataType, values: np.ndarray | None, keep: np.ndarray) -> pa.Array:
+    """How is a column kept? NaN becomes null, and what is whole by nature becomes an integer."""
     if values is None:
         return pa.nulls(int(keep.sum()), kind)
     kept = values[keep]

@@ -31,6 +31,7 @@ def serve_sim(port: int) -> None:
 
 
 commands.add_command(ingest)
+commands.add_command(follow)
 commands.add_command(qa)
 commands.add_command(resample)
 commands.add_command(sources)

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Protocol
 from urllib.parse import quote, urlencode, urlsplit
 
-from meta.errors import BadPayload, NotReady, PerplakeError, Refused, Retryable, Usage, VenueRefused
+from meta.errors import BadPayload, Banned, NotReady, PerplakeError, Retryable, Usage, VenueRefused
 from p1_ingest.addresses import base_url, keys_for
 from p1_ingest.budget import Budget, Pool
 from p1_ingest.outages import Outages
@@ -23,7 +23,8 @@ from p1_ingest.wire import BOUNDS, CONNECT, SILENCE, Bounds, Wire
 TRIES = 6
 FIRST_WAIT, LONGEST_WAIT = 1.0, 20.0  # full jitter: a random share of 1, 2, 4, … 20 s
 LONGEST_ASKED = 60.0  # what a venue may ask us to wait between two tries; it could say a year
-STOP = (403, 418, 451)  # asking again makes these worse
+BANNED = 418
+STOP = (403, BANNED, 451)  # asking again makes these worse
 SECRET = 8  # a shorter key is no secret, and striking it out of bodies would spoil data
 
 Judge = Callable[[Request, Reply], None]
@@ -109,7 +110,8 @@ class Sender:
                 self._sleep(pause)
             except PerplakeError as error:
                 self._outages.answered(request.host)
-                raise type(error)(self._hidden(str(error))) from None
+                error.args = (self._hidden(str(error)),)
+                raise error from None
             else:
                 self._outages.answered(request.host)
                 return body
@@ -183,6 +185,8 @@ class Sender:
             self._record(request, reply.body, reply)
 
     def _judged(self, request: Request, reply: Reply, judge: Judge) -> None:
+        if reply.status == BANNED:  # whatever the venue says with it
+            raise _stopped(request, reply)
         if 300 <= reply.status < 400:
             raise VenueRefused(
                 f"{request.host} redirects to {_host_of(reply.headers.get('location', ''))}, which is not followed; "
@@ -237,12 +241,13 @@ def _host_of(location: str) -> str:
         return "an odd address"
 
 
-def _stopped(request: Request, reply: Reply) -> Refused:
-    why = {403: "forbids this", 418: "has banned this address for a while", 451: "does not serve this region"}
-    return VenueRefused(
+def _stopped(request: Request, reply: Reply) -> VenueRefused:
+    why = {403: "forbids this", BANNED: "has banned this address for a while", 451: "does not serve this region"}
+    line = (
         f"{request.host} {why[reply.status]} (HTTP {reply.status}); "
         "it is not asked again: wait, or use another network or source"
     )
+    return Banned(line, after=retry_after(reply)) if reply.status == BANNED else VenueRefused(line)
 
 
 def _times(number: int) -> str:

@@ -42,7 +42,7 @@ def ingest(
     """
     summary = Summary(shelf.symbol, shelf.tf.name)
     series = source.series(shelf.symbol, shelf.tf)
-    with commit.writing(shelf, choice.wait) as writer, _workers(choice.workers) as pool:
+    with commit.writing(shelf, choice.wait) as writer, workers(choice.workers) as pool:
         known = days.committed(shelf)
         _same_source(shelf, source, known, choice)
         today = code(source, shelf.symbol, shelf.tf)
@@ -76,7 +76,7 @@ def _asked(
 
 
 @contextlib.contextmanager
-def _workers(number: int) -> Iterator[ThreadPoolExecutor]:
+def workers(number: int) -> Iterator[ThreadPoolExecutor]:
     """Threads that are waited for when all went well, and left alone when it did not: a dead host takes minutes."""
     pool = ThreadPoolExecutor(number)
     try:
@@ -91,7 +91,7 @@ def _ahead(
     fetcher: Fetcher, series: Sequence[Series], shelf: Shelf, work: list[list[date]]
 ) -> Iterator[tuple[list[date], Fetched]]:
     """Each chunk with what was said about it; the next one is being fetched while this one is worked on."""
-    with _workers(1) as one_ahead:
+    with workers(1) as one_ahead:
         coming = None
         for chunk, following in itertools.zip_longest(work, work[1:]):
             now = coming or one_ahead.submit(fetcher.fetch, series, shelf.symbol, shelf.tf, chunk)

@@ -14,7 +14,7 @@ from lake.cli import Span
 from lake.layout import Shelf
 from lake.settings import Conf
 from meta.datasets import DATASETS
-from meta.errors import PerplakeError, Refused, Usage
+from meta.errors import PerplakeError, Usage
 from meta.symbols import symbol as checked_symbol
 from meta.timeframes import timeframe
 from p1_ingest.summary import Summary
@@ -125,7 +125,7 @@ def ingest(
     where = cli.opened(lake, name) if not (out or legacy) else None
     targets = _legacy_targets(legacy) if legacy else _targets(where, out, symbol, tf, span)
     root = targets[0].shelf.root
-    _not_over_real_data(root, name)
+    roots.not_over_real_data(root, name)
     moment = venues.Moment(venues.now_ms())
     record = None if dry_run else Record(root, name, venues.now_ms)
     url = legacy.base_url if legacy else None
@@ -136,7 +136,7 @@ def ingest(
             sender,
         ),
     ):
-        cli.say(f"source {venue.name}" + (_why_sim(asked) if venue.synthetic else ""))
+        cli.say(f"source {venue.name}" + (venues.why_sim(asked) if venue.synthetic else ""))
         if dry_run:
             return _dry_run(venue, sender, targets, choice, as_json)
         results, failures = _run(venue, sender, targets, choice, moment, record, tell, known)
@@ -156,16 +156,9 @@ def _replay(asked, raw, lake, out, symbol, tf, span, choice, tell, log, as_json:
         recorded = Path(raw).absolute() if raw else where
         shelves = dict.fromkeys(replay_cli.recorded_shelves(where, recorded, name, symbol, tf), span)
     root = next(iter(shelves)).root
-    _not_over_real_data(root, name)
+    roots.not_over_real_data(root, name)
     results, failures = replay_cli.replayed(name, Path(raw).absolute() if raw else root, shelves, choice, tell, log)
     return _told(root, results, failures, as_json)
-
-
-def _why_sim(asked: str | None) -> str:
-    chosen = (
-        "" if asked == "sim" else " (COINGLASS_API_KEY is not set; --source binance brings real data without a key)"
-    )
-    return f", a stand-in venue on this machine: SYNTHETIC data{chosen}"
 
 
 def _legacy_targets(conf: LegacyConf) -> list[Target]:
@@ -188,17 +181,6 @@ def _targets(
         return [Target(shelf, span)]
     assert where is not None
     return [Target(layout.shelf(where, DATASETS["bars"], one, name), span) for one in tfs for name in symbols]
-
-
-def _not_over_real_data(root: Path, source: str) -> None:
-    if source != roots.SIM:
-        return
-    others = {roots.source_name(cell) for cell in roots.first_days(root)} - {roots.SIM}
-    if others:
-        raise Refused(
-            f"lake {settings.shown(root)} holds days of {', '.join(sorted(others))}, and no key is set: "
-            "synthetic days are not mixed in; set COINGLASS_API_KEY, or give --source binance or another --lake"
-        )
 
 
 def _run(venue, sender, targets: list[Target], choice, moment, record, tell, known):  # type: ignore[no-untyped-def]

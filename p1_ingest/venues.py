@@ -139,5 +139,13 @@ def meant(source: str | None, exchange: str | None, symbols: tuple[str, ...]) ->
     return f"{CCXT}:{chosen}", tuple(market_folder(chosen, one) if "/" in one else one for one in given)
 
 
+def why_sim(asked: str | None) -> str:
+    """How is it said that the stand-in venue is in use, and why? `asked`: the source that was named."""
+    chosen = (
+        "" if asked == "sim" else " (COINGLASS_API_KEY is not set; --source binance brings real data without a key)"
+    )
+    return f", a stand-in venue on this machine: SYNTHETIC data{chosen}"
+
+
 def _keyless(hosts: dict[str, Host]) -> dict[str, Host]:
     return {name: Host(host.url) for name, host in hosts.items()}

@@ -96,16 +96,19 @@ def stream(
     In:  {"symbol": "BTCUSDT", "tf": "5m", "ts": "2025-05-01T00:05:00Z" or UTC ms, "close": 1.0, ...}, by bar column.
     Out: {"symbol", "tf", "ts", "written": true, "features": {...}}, or "written": false and "why".
     A bar skipped on the grid is absent; a late one is put in its place for the bars to come.
+    It starts from the committed days, the bars of `p1_ingest follow` after them, and --state. Which symbols:
+    --symbol, else SYMBOLS, else conf/universe.yaml, as for `follow`.
 
     \b
     Example:
         python -m p2_features stream --symbol BTCUSDT --state state/live.p2 < bars.jsonl
+        python -m p1_ingest follow --json | python -m p2_features stream --state state/live.p2
     """
     where = cli.opened(lake)
-    names, tfs = cli.symbols_of(symbol), cli.timeframes_of(tf)
+    tfs = cli.timeframes_of(tf)
     if len(tfs) != 1:
         raise Usage("stream takes one timeframe; start one for each --tf")
-    shelves = [layout.shelf(where, BARS, tfs[0], name) for name in names]
+    shelves = [layout.shelf(where, BARS, one, name) for one, name in cli.followed_of(symbol, (tfs[0].name,))]
     cli.compiling()
     from p2_features import feed as feeding
     from p2_features import state as keeping

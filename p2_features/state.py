@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from lake import days, disk, frames, fresh, regular
+from lake import days, disk, frames, fresh, live, regular
 from lake.layout import Shelf
 from lake.settings import shown
 from meta.errors import NotReady, Refused, Tampered
@@ -107,44 +108,67 @@ def _memories(header: Header, data: bytes) -> Iterable[tuple[str, Memory]]:
         yield symbol, Memory(held.code, tuple(held.columns), bars, held.first)
 
 
-def seed(engine: Engine, bars: Shelf, code: str, kept: Memory | None, path: Path | None = None) -> str:
-    """Start a symbol from its committed days, and from what was kept of the bars after them; returns what it did.
+class Piece(NamedTuple):
+    """Bars from one place: (n, columns) float64, the position of row 0, and which rows count though they are empty."""
 
-    A committed day wins over the same bars as kept: it may have been restated. Raises Refused where the state is of
-    other features or rules, NotReady where there is neither day nor state, Tampered.
+    place: str
+    bars: Floats
+    first: int
+    whole: NDArray[np.bool_]
+
+    @property
+    def end(self) -> int:
+        """Which position comes after them?"""
+        return self.first + len(self.bars)
+
+
+def seed(engine: Engine, bars: Shelf, code: str, kept: Memory | None, path: Path | None = None) -> str:
+    """Start a symbol from its committed days, the bars in live/ and what was kept of bars; returns what reached last.
+
+    A committed day wins over the same bars in live/, and these over those kept: they may have been restated. Raises
+    Refused where the state is of other features or rules, NotReady where there is none of them, Tampered.
     """
     symbol = bars.symbol
     if kept is not None and (kept.code, kept.columns) != (code, engine.columns):
         place = shown(path) if path else "the state"
         raise Refused(f"{place} remembers {symbol} by other features or rules than it has now; remove the file")
-    committed = _committed(engine, bars)
-    if committed is None and kept is None:
+    pieces = [*_kept(kept), *_live(engine, bars), *_committed(engine, bars)]
+    if not pieces:
         raise NotReady(f"{bars} has no committed day to start from; run `{days.command(bars)}`")
-    joined, first = _joined(committed, kept)
+    joined, first = _joined(pieces, engine.reach + 1)
     engine.seed(symbol, dict(zip(engine.columns, joined.T, strict=True)), first)
-    if committed is None or (kept is not None and first + len(joined) > committed[1] + len(committed[0])):
-        return "state"
-    return "lake"
+    return max(reversed(pieces), key=lambda piece: piece.end).place
 
 
-def _committed(engine: Engine, bars: Shelf) -> tuple[Floats, int] | None:
-    """The bars (n, columns) of the last committed days the engine can see, and the position of the first."""
+def _kept(kept: Memory | None) -> list[Piece]:
+    return [] if kept is None else [Piece("state", kept.bars, kept.first, np.zeros(len(kept.bars), bool))]
+
+
+def _live(engine: Engine, bars: Shelf) -> list[Piece]:
+    """The bars of days that are not committed, as `follow` keeps them."""
+    found = live.grid(bars, engine.columns)
+    return [] if found is None else [Piece("live bars", *found, np.zeros(len(found[0]), bool))]
+
+
+def _committed(engine: Engine, bars: Shelf) -> list[Piece]:
+    """The bars of the last committed days the engine can see."""
     last = next((day for day in reversed(bars.days_on_disk()) if days.is_committed(bars, day)), None)
     if last is None:
-        return None
+        return []
     start = last - timedelta(days=fresh.days_back(engine.reach, bars.tf))
     grid = frames.grid(bars, start, last, engine.columns)
-    return np.stack([grid.columns[name] for name in engine.columns], axis=1), grid.first
+    columns = np.stack([grid.columns[name] for name in engine.columns], axis=1)
+    return [Piece("lake", columns, grid.first, grid.committed)]
 
 
-def _joined(committed: tuple[Floats, int] | None, kept: Memory | None) -> tuple[Floats, int]:
-    """Committed bars, and the kept ones after them; where these are newer than the reach, the kept ones alone."""
-    if kept is None or committed is None:
-        return (kept.bars, kept.first) if kept is not None else committed  # type: ignore[return-value]
-    bars, first = committed
-    after = first + len(bars) - kept.first  # the first row of the kept ones that no committed day has
-    if after >= len(kept.bars):
-        return bars, first
-    if after < 0:
-        return kept.bars, kept.first
-    return np.concatenate([bars, kept.bars[after:]]), first
+def _joined(pieces: Sequence[Piece], most: int) -> tuple[Floats, int]:
+    """The last `most` bars of these pieces on one grid; of two that have a bar the later piece's stands."""
+    end = max(piece.end for piece in pieces)
+    first = max(min(piece.first for piece in pieces), end - most)
+    rows = np.full((end - first, pieces[0].bars.shape[1]), np.nan)
+    for piece in pieces:
+        inside = piece.bars[max(first - piece.first, 0) :]
+        said = (piece.whole | ~np.isnan(piece.bars).all(axis=1))[max(first - piece.first, 0) :]
+        start = max(piece.first, first) - first
+        rows[start : start + len(inside)][said] = inside[said]
+    return rows, first

@@ -140,6 +140,10 @@ class Source(Protocol):
     pools: dict[str, Pool]  # what `http.Sender` may spend, by Request.pool or host
     files: str = ""  # the host that keeps files which may be replaced in place; "" where there is none
 
+    def today(self) -> Source:
+        """Who answers for a day that is not over? Often the source itself. Raises Usage where nobody does."""
+        return self
+
     def series(self, symbol: str, tf: Timeframe) -> tuple[Series, ...]:
         """What does the source declare it offers for this symbol at this timeframe?"""
 

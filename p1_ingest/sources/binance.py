@@ -92,10 +92,19 @@ class Binance(Source):
         if not variable(URLS[listing.HOST]) and (variable(URLS[archive.HOST]) or not conf.hosts.binance_listing):
             self.hosts[listing.HOST] = self.hosts[archive.HOST]
         self.settle_lag_ms = conf.settle_lag_minutes * MINUTE
-        self._route = route or conf.route
+        self._conf, self._route = conf, route or conf.route
         self._spot = conf.spot
         self._clock = clock
         self._silent: set[str] = set()
+
+    def today(self) -> Binance:
+        """Who answers for a day that is not over? REST, asked for everything. Raises Usage where conf rules it out."""
+        if self._route in ("daily", "monthly"):
+            raise Usage(
+                f"conf/sources.yaml has binance ask its archive alone (route: {self._route}), and the archive has no "
+                "day that is not over; set route: auto"
+            )
+        return Binance(self._conf, route="rest", clock=self._clock)
 
     def series(self, symbol: str, tf: Timeframe) -> tuple[Series, ...]:
         """What does Binance offer for this symbol at this timeframe?

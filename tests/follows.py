@@ -1,0 +1,102 @@
+"""A venue, a clock that only moves when somebody sleeps, and a follower between them."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lake.layout import Shelf
+from lake.layout import shelf as shelf_of
+from meta.datasets import DATASETS
+from meta.timeframes import timeframe
+from p1_ingest.follow import Follow, Hearing
+from p1_ingest.follower import Voice, follower
+from p1_ingest.http import Sender
+from p1_ingest.known import Change
+from p1_ingest.pace import Pace
+from p1_ingest.sources.base import Source
+from p1_ingest.wanted import Choice
+
+
+class Ended(BaseException):
+    """The time that was to be lived through is over: as a signal would, it comes while the process sleeps."""
+
+
+class Fast:
+    """A clock (UTC ms) that sleeping moves; at `until` it ends who sleeps. `at` : what happens when, once."""
+
+    def __init__(self, now: int, until: int) -> None:
+        self.ms, self.until = now, until
+        self.at: list[tuple[int, Callable[[], object]]] = []
+
+    def __call__(self) -> int:
+        return self.ms
+
+    def seconds(self) -> float:
+        return self.ms / 1000
+
+    def sleep(self, seconds: float) -> None:
+        if self.ms >= self.until:
+            raise Ended
+        self.ms += max(round(seconds * 1000), 1)
+        while self.at and self.at[0][0] <= self.ms:
+            self.at.pop(0)[1]()
+
+
+@dataclass
+class Heard:
+    """What a follower said: lines for people, a line a bar, JSON bars, changes."""
+
+    said: list[str] = field(default_factory=list)
+    bars: list[str] = field(default_factory=list)
+    lines: list[bytes] = field(default_factory=list)
+    changes: list[tuple[str, Change, int]] = field(default_factory=list)
+
+    def voice(self) -> Voice:
+        def changed(shelf: Shelf, changes: Sequence[Change], at: int) -> None:
+            self.changes += [(shelf.symbol, change, at) for change in changes]
+
+        return Voice(self.said.append, self.bars.append, self.lines.append, changed)
+
+    def json(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.lines]
+
+
+def shelf(root: Path, tf: str = "1h", symbol: str = "BTCUSDT") -> Shelf:
+    return shelf_of(root, DATASETS["bars"], timeframe(tf), symbol)
+
+
+@contextmanager
+def sending(source: Source, record: Hearing, clock: Fast, **seams: Any):  # type: ignore[no-untyped-def]
+    seams = {"rng": random.Random(1), "tries": 2, "record": record.heard, "failed": record.failed} | seams
+    with Sender(source.hosts, pools=source.pools, clock=clock.seconds, sleep=clock.sleep, **seams) as sender:
+        yield sender
+
+
+def follow(
+    source: Source,
+    shelves: Iterable[Shelf],
+    clock: Fast,
+    heard: Heard,
+    before: str = "",
+    lag: int = 5_000,
+    patience: int = 20_000,
+    **seams: Any,
+) -> Heard:
+    """Keep up with these symbols until the clock ends it, as the command does; returns what was heard."""
+    places = list(shelves)
+    record = Hearing(places[0].root, source.name, clock)
+    voice = heard.voice()
+    followers = [
+        follower(one, Pace(one.symbol, one.tf, lag, patience), voice, source, before, clock()) for one in places
+    ]
+    with sending(source, record, clock, **seams) as sender:
+        made = Follow(source, sender, record, followers, Choice(workers=2), clock, clock.sleep, voice.say)
+        with suppress(Ended):
+            made.run()
+    return heard
