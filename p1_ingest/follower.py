@@ -100,7 +100,8 @@ class Follower:
         self.trouble = "; ".join(f"{name}: {why}" for name, why in look.unanswered.items())
         self.errors += len(look.unanswered)
         for name, why in look.unanswered.items():
-            self.say_once(f"{self.name}: {name} is not answered, its columns are null meanwhile: {why}")
+            fact = why.partition(";")[0]
+            self.say_once(f"{self.name}: {name} is not answered, its columns are null meanwhile: {fact}")
         self.due = self.pace.soon(look.at) if waits else self.pace.next(look.at)
 
     def settle(self, at: int) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import random
+import socket
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from lake.layout import Shelf
 from lake.layout import shelf as shelf_of
@@ -19,8 +21,13 @@ from p1_ingest.follower import Voice, follower
 from p1_ingest.http import Sender
 from p1_ingest.known import Change
 from p1_ingest.pace import Pace
+from p1_ingest.sim.quirks import CALM, Quirks
+from p1_ingest.sim.server import SimVenue
 from p1_ingest.sources.base import Source
 from p1_ingest.wanted import Choice
+
+Answered = tuple[int, dict[str, str], bytes]
+Mood = Callable[[str, dict[str, str], Callable[[], Answered]], Answered]
 
 
 class Ended(BaseException):
@@ -100,3 +107,29 @@ def follow(
         with suppress(Ended):
             made.run()
     return heard
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on just now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+class Moody(SimVenue):
+    """The stand-in venue, with moods: `mood(path, query)` may reply in its place, or change what it replied."""
+
+    def __init__(self, clock: Fast, quirks: Quirks = CALM) -> None:
+        super().__init__(quirks, clock, port=free_port())
+        self.mood: Mood = lambda path, query, reply: reply()
+
+    def reply(self, target: str, key: str | None) -> tuple[int, dict[str, str], bytes]:
+        parts = urlsplit(target)
+        return self.mood(parts.path, dict(parse_qsl(parts.query)), lambda: super(Moody, self).reply(target, key))
+
+
+def without_newest(reply: Answered, tf: int, now: int) -> Answered:
+    """The same rows less those of bars that closed at or after this instant (UTC ms)."""
+    status, headers, body = reply
+    said = json.loads(body)
+    said["data"] = [row for row in said["data"] if row["time"] + tf < now]
+    return status, headers, json.dumps(said).encode()

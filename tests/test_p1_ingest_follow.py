@@ -1,0 +1,396 @@
+"""What follow tells of each bar is what the committed day will say, through outages, restarts, bans and odd clocks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lake import days, following, live, locks, raw
+from lake.layout import Shelf
+from meta.errors import Refused, VenueRefused
+from meta.timeframes import DAY, HOUR, MINUTE, day_of, day_start, days_between, timeframe, utc
+from p1_ingest.known import NAMES, bars_of, lines
+from p1_ingest.pace import Pace
+from p1_ingest.sim.quirks import CALM, HEALTHY
+from p1_ingest.sources.base import Source
+from p1_ingest.sources.coinglass import CoinGlass, sim_source
+from tests import lakes
+from tests.follows import Fast, Heard, Moody, follow, shelf, without_newest
+from tests.test_p1_ingest_record import run
+
+DAY_1 = date(2025, 5, 1)
+MORNING = day_start(DAY_1) + 9 * HOUR + 7 * MINUTE
+TF = timeframe("1h")
+PRICE = "/api/futures/price/history"
+INTEREST = "/api/futures/open-interest/aggregated-history"
+
+
+@pytest.fixture
+def root() -> Iterator[Path]:
+    with lakes.scratch() as where:
+        yield where
+
+
+def settling(venue: Moody, lag: int = 2 * HOUR) -> CoinGlass:
+    """The stand-in's source with the settle lag of the real venue."""
+    source = sim_source(venue.url)
+    source.settle_lag_ms = lag
+    return source
+
+
+def last_told(heard: Heard) -> dict[str, dict[str, Any]]:
+    """The last line about each bar, by its ts."""
+    return {line["ts"]: line for line in heard.json()}
+
+
+def as_lines(place: Shelf, day: date) -> list[dict[str, Any]]:
+    """A committed day as follow would tell of its bars."""
+    bars = bars_of(days.need(place, day).table())
+    return [json.loads(line) for line in lines(place.symbol, place.tf, bars, bars.ts.tolist())]
+
+
+def batch(source: Source, root: Path, wanted: list[date], now: int, tf: str = "1h") -> dict[str, dict[str, bytes]]:
+    """The same days ingested at once into a lake of their own."""
+    run(source, shelf(root, tf), wanted, now=now)
+    return lakes.day_folders(root)
+
+
+# --- the promise
+
+
+def test_days_of_following_are_the_days_of_a_batch_ingest_whatever_happened_meanwhile(root: Path) -> None:
+    clock, heard = Fast(MORNING, MORNING + 5 * DAY + 20 * HOUR), Heard()
+    with Moody(clock, replace(HEALTHY, server_errors=0.02, empty_pages=0.02)) as venue:
+        source, place = settling(venue), shelf(root / "live")
+        run(source, place, days_between(DAY_1 - timedelta(days=3), DAY_1 - timedelta(days=1)), now=MORNING)
+        night = day_start(DAY_1 + timedelta(days=2)) - 3 * HOUR
+        clock.at = [(night, venue.stop), (night + 7 * HOUR, venue.start)]
+        until, clock.until = clock.until, MORNING + 3 * DAY + 30 * MINUTE
+        follow(source, [place], clock, heard)
+        clock.ms, clock.until = clock.ms + 5 * HOUR, until  # it was not running for five hours, over a midnight
+        follow(source, [place], clock, heard, before="sim")
+        done = list(days.committed(place))
+        final = [day for day in done if day < done[-1]]  # the newest may still be restated
+        assert final[-1] == DAY_1 + timedelta(days=4)
+        same = batch(sim_source(venue.url), root / "batch", final, clock())
+    found = lakes.day_folders(root / "live")
+    assert {name: found[name] for name in same} == same
+    told = last_told(heard)
+    for day in done[3:]:
+        assert as_lines(place, day) == [told[line["ts"]] for line in as_lines(place, day)]
+    first = [line["ts"] for line in heard.json()]
+    assert list(dict.fromkeys(first)) == sorted(set(first)), "no bar was told of before one that closed earlier"
+    assert len(set(first)) == len(told) > 5 * 24
+    assert any("less and less often" in line for line in heard.said)
+    assert sum("answered again, after" in line for line in heard.said) == 1
+    assert {change.column for _, change, _ in heard.changes} >= {"quote_volume", "oi_now"}
+
+
+@pytest.mark.parametrize("lag", [0, 2 * HOUR])
+def test_live_holds_what_no_committed_day_does(root: Path, lag: int) -> None:
+    midnight = day_start(DAY_1) + DAY
+    clock, heard = Fast(MORNING, midnight + HOUR + 10 * MINUTE), Heard()
+    with Moody(clock) as venue:
+        source, place = settling(venue, lag), shelf(root)
+        follow(source, [place], clock, heard)
+        kept = bars_of(live.read(place))  # type: ignore[arg-type]
+        assert kept.ts[0] == day_start(DAY_1) + HOUR if lag else midnight + HOUR
+        assert kept.ts[-1] == midnight + HOUR
+        assert (DAY_1 in days.committed(place)) == (lag == 0)
+        clock.until = midnight + 3 * HOUR + 10 * MINUTE
+        follow(source, [place], clock, heard, before="sim")
+    assert list(days.committed(place)) == [DAY_1]
+    assert bars_of(live.read(place)).ts.tolist() == [midnight + i * HOUR for i in (1, 2, 3)]  # type: ignore[arg-type]
+    assert [day_of(int(ts) - 1) for ts in kept.ts].count(DAY_1) == (24 if lag else 0)
+    assert len(heard.lines) == 24 + 3
+
+
+def test_a_look_is_not_recorded_and_a_promoted_day_is(root: Path) -> None:
+    clock = Fast(MORNING, day_start(DAY_1) + DAY + 10 * MINUTE)
+    with Moody(clock) as venue:
+        follow(settling(venue, 0), [shelf(root)], clock, Heard())
+        looks = len(venue.log)
+    answers = [line for line in raw.lines(root) if isinstance(line, raw.Answer)]
+    assert {tuple(line.days) for line in answers if line.days} == {(("2025-05-01", "2025-05-01"),)}
+    assert len(answers) < looks / 5
+
+
+# --- bars that are late, lack something, or are restated
+
+
+def test_a_bar_that_lacks_something_is_waited_for_and_then_goes_out_whole_once(root: Path) -> None:
+    clock, heard = Fast(MORNING, MORNING + 2 * HOUR), Heard()
+    close = MORNING // HOUR * HOUR + HOUR
+    with Moody(clock) as venue:
+
+        def mood(path, query, reply):  # type: ignore[no-untyped-def]
+            late = path == INTEREST and clock() < close + 12_000
+            return without_newest(reply(), HOUR, close) if late else reply()
+
+        venue.mood = mood
+        follow(settling(venue), [shelf(root)], clock, heard)
+    (told,) = [line for line in heard.json() if line["ts"] == utc(close)]
+    assert "oi_now" in told
+    assert not heard.changes
+
+
+def test_a_bar_whose_values_come_after_all_patience_goes_out_without_and_again_with_them(root: Path) -> None:
+    clock, heard = Fast(MORNING, MORNING + 2 * HOUR + 40 * MINUTE), Heard()
+    close = MORNING // HOUR * HOUR + HOUR
+    with Moody(clock) as venue:
+
+        def mood(path, query, reply):  # type: ignore[no-untyped-def]
+            newest = clock() // HOUR * HOUR
+            late = path == INTEREST and clock() < newest + 60_000
+            return without_newest(reply(), HOUR, newest) if late else reply()
+
+        venue.mood = mood
+        follow(settling(venue), [shelf(root)], clock, heard)
+    first, again = [line for line in heard.json() if line["ts"] == utc(close)]
+    assert "oi_now" not in first
+    assert "oi_now" in again
+    assert {name: value for name, value in again.items() if name in first} == first
+    assert [line["ts"] for line in heard.json()][-3:] == [utc(close), utc(close), utc(close + HOUR)]
+    (line,) = [line for line in heard.said if "not there" in line]
+    assert "oi_now oi_base" in line
+    assert {change.column for _, change, _ in heard.changes} == {"oi_now", "oi_base", "oi_ts"}
+    assert all(np.isnan(change.old) and known > close for _, change, known in heard.changes)
+
+
+def test_a_bar_that_comes_late_is_told_of_late_and_one_that_is_never_there_is_not(root: Path) -> None:
+    clock, heard = Fast(MORNING, MORNING + 3 * HOUR + 30 * MINUTE), Heard()
+    late, never = (MORNING // HOUR * HOUR + i * HOUR for i in (1, 2))
+    with Moody(clock) as venue:
+
+        def mood(path, query, reply):  # type: ignore[no-untyped-def]
+            status, headers, body = reply()
+            said = json.loads(body)
+            if path == PRICE:
+                hidden = {never, late} if clock() < late + HOUR + 30_000 else {never}
+                said["data"] = [row for row in said["data"] if row["time"] + HOUR not in hidden]
+            return status, headers, json.dumps(said).encode()
+
+        venue.mood = mood
+        follow(settling(venue), [shelf(root)], clock, heard)
+    told = [line["ts"] for line in heard.json()]
+    assert told[-2:] == [utc(late), utc(never + HOUR)]
+    assert utc(never) not in told
+
+
+def test_an_optional_series_that_fails_is_named_and_its_columns_stay_as_they_were(root: Path) -> None:
+    clock, heard = Fast(MORNING, MORNING + 2 * HOUR), Heard()
+    with Moody(clock) as venue:
+        venue.mood = lambda path, query, reply: (
+            (500, {}, b"oops") if path == INTEREST and clock() > MORNING + HOUR else reply()
+        )
+        place = shelf(root)
+        follow(settling(venue), [place], clock, heard)
+    kept = bars_of(live.read(place))  # type: ignore[arg-type]
+    interest = kept.values[:, NAMES.index("oi_now")]
+    assert len(kept) == 11
+    assert not np.isnan(interest[:-1]).any()
+    assert np.isnan(interest[-1])
+    assert sum("is not answered, its columns are null meanwhile" in line for line in heard.said) == 2
+    told = following.read(place)
+    assert told is not None
+    assert "oi" in told.trouble
+
+
+# --- a venue that does not answer, bans, or refuses
+
+
+def test_a_venue_that_is_down_at_the_start_is_told_of_once_and_caught_up_with(root: Path) -> None:
+    clock, heard = Fast(MORNING, MORNING + 6 * HOUR), Heard()
+    venue = Moody(clock).start()
+    source, places = settling(venue), [shelf(root), shelf(root, symbol="ETHUSDT")]
+    run(source, places[0], [DAY_1 - timedelta(days=2)], now=MORNING)
+    venue.stop()
+    clock.at = [(MORNING + 5 * HOUR, venue.start)]
+    follow(source, places, clock, heard)
+    venue.stop()
+    (down,) = [line for line in heard.said if "less and less often" in line]
+    assert "BTCUSDT 1h: " in down
+    assert "run the same command" not in down
+    (again,) = [line for line in heard.said if "answered again" in line]
+    assert "after 5 h" in again
+    ours = [line["ts"] for line in heard.json() if line["symbol"] == "BTCUSDT"]
+    assert ours == [utc(day_start(DAY_1) - DAY + i * HOUR) for i in range(1, 24 + 16)], "yesterday first, then today"
+    assert len(venue.log) < 300
+
+
+def test_a_ban_is_waited_out_without_a_request(root: Path) -> None:
+    clock, heard = Fast(MORNING, MORNING + 8 * HOUR), Heard()
+    asked: list[int] = []
+    with Moody(clock) as venue:
+
+        def mood(path, query, reply):  # type: ignore[no-untyped-def]
+            if MORNING + HOUR < clock() < MORNING + 3 * HOUR:
+                asked.append(clock())
+                return 418, {"Retry-After": "10800"}, b'{"code": "418"}'
+            return reply()
+
+        venue.mood = mood
+        follow(settling(venue), [shelf(root)], clock, heard)
+    assert len(asked) <= 9, "what was under way when the ban came, and nothing more"
+    (line,) = [line for line in heard.said if "nothing is asked until" in line]
+    assert "has banned this address" in line
+    assert utc(asked[0] + 3 * HOUR)[:16] in line
+    assert len({line["ts"] for line in heard.json()}) == len(heard.lines) == 17
+
+
+def test_a_key_that_is_not_taken_ends_it_and_one_bad_symbol_does_not(root: Path) -> None:
+    clock, heard = Fast(MORNING, MORNING + 3 * HOUR), Heard()
+    with Moody(clock) as venue:
+        places = [shelf(root, symbol="NOPEUSDT"), shelf(root)]
+        follow(settling(venue), places, clock, heard)
+        assert {line["symbol"] for line in heard.json()} == {"BTCUSDT"}
+        (line,) = [line for line in heard.said if "the other symbols go on" in line]
+        assert line.startswith("NOPEUSDT 1h: ")
+        clock.until += 3 * HOUR
+        venue.quirks = replace(CALM, keys=frozenset({"another"}))
+        with pytest.raises(VenueRefused, match="key"):
+            follow(settling(venue), places[1:], clock, heard, before="sim")
+    told = following.read(places[1])
+    assert told is not None
+    assert (told.state, "key" in told.trouble) == (following.ENDED, True)
+    assert len(bars_of(live.read(places[1]))) == 12  # type: ignore[arg-type]
+
+
+# --- odd clocks
+
+
+def test_a_clock_that_jumps_loses_no_bar_and_repeats_none(root: Path) -> None:
+    clock, heard = Fast(MORNING, MORNING + 9 * HOUR), Heard()
+
+    def jump(hours: int) -> None:
+        clock.ms += hours * HOUR
+
+    clock.at = [(MORNING + 2 * HOUR, lambda: jump(3)), (MORNING + 6 * HOUR, lambda: jump(-2))]
+    with Moody(clock) as venue:
+        follow(settling(venue), [shelf(root)], clock, heard)
+    told = [line["ts"] for line in heard.json()]
+    assert told == [utc(day_start(DAY_1) + i * HOUR) for i in range(1, 19)]
+    assert sum("the clock went back by 71" in line for line in heard.said) == 1
+
+
+def test_each_symbol_has_its_own_moment_and_keeps_it() -> None:
+    paces = [Pace(f"COIN{i}USDT", TF, 5_000, 20_000) for i in range(40)]
+    moments = {pace.after_close for pace in paces}
+    assert len(moments) > 35
+    assert all(5_000 <= moment < 10_000 for moment in moments)
+    assert [pace.after_close for pace in paces] == [Pace(p.symbol, TF, 5_000, 0).after_close for p in paces]
+    at = 1_000 * HOUR + paces[0].after_close
+    assert (paces[0].due(at), paces[0].due(at - 1)) == (1_000 * HOUR, 999 * HOUR)
+    assert (paces[0].next(at), paces[0].next(at - 1)) == (at + HOUR, at)
+    waits = [paces[0].again(0, n) for n in range(1, 12)]
+    assert waits == sorted(waits)
+    assert 5_000 <= waits[0] < 6_500
+    assert waits[-1] < 400_000
+
+
+# --- the lake beside it
+
+
+def test_days_wait_for_another_writer_who_may_also_commit_them(root: Path) -> None:
+    midnight = day_start(DAY_1) + DAY
+    clock, heard = Fast(MORNING, midnight + HOUR + 10 * MINUTE), Heard()
+    with Moody(clock) as venue:
+        source, place = settling(venue, 0), shelf(root)
+        lock = locks.job(place)
+        clock.at = [
+            (MORNING + HOUR, lock.__enter__),
+            (midnight + 4 * MINUTE, lambda: lock.__exit__(None, None, None)),
+            (midnight + 4 * MINUTE + 1, lambda: run(sim_source(venue.url), place, [DAY_1], now=clock())),
+        ]
+        follow(source, [place], clock, heard)
+    assert sum("is being written by" in line for line in heard.said) == 1
+    assert list(days.committed(place)) == [DAY_1]
+    assert len(bars_of(live.read(place))) == 1  # type: ignore[arg-type]
+    assert len(heard.lines) == 25
+
+
+def test_it_goes_on_from_a_lake_that_ends_days_ago_and_leaves_an_old_one_to_ingest(root: Path) -> None:
+    clock, heard = Fast(MORNING, MORNING + 10 * MINUTE), Heard()
+    with Moody(clock) as venue:
+        near, far = shelf(root), shelf(root, symbol="ETHUSDT")
+        run(sim_source(venue.url), near, [DAY_1 - timedelta(days=6)], now=MORNING)
+        run(sim_source(venue.url), far, [DAY_1 - timedelta(days=60)], now=MORNING)
+        follow(settling(venue), [near, far], clock, heard)
+    assert list(days.committed(near)) == days_between(DAY_1 - timedelta(days=6), DAY_1 - timedelta(days=1))
+    assert list(days.committed(far)) == [DAY_1 - timedelta(days=60)]
+    assert [line["ts"] for line in heard.json() if line["symbol"] == "BTCUSDT"] == [
+        utc(day_start(DAY_1) - 5 * DAY + i * HOUR) for i in range(1, 5 * 24 + 10)
+    ]
+    (line,) = [line for line in heard.said if "brings those between" in line]
+    assert "ETHUSDT 1h: the lake ends 2025-03-02" in line
+
+
+def test_another_sources_lake_is_refused_and_its_live_bars_are_not_mixed_in(root: Path) -> None:
+    clock, heard = Fast(MORNING, MORNING + 10 * MINUTE), Heard()
+    with Moody(clock) as venue:
+        place = shelf(root)
+        follow(settling(venue), [place], clock, heard)
+        source = settling(venue)
+        source.name = "other"
+        source.hosts, source.pools = {"other": source.hosts["sim"]}, {}
+        clock.until += HOUR
+        again = follow(source, [place], clock, Heard(), before="sim")
+        assert len(again.lines) == 10, "all of today is read and told of anew"
+        run(sim_source(venue.url), place, [DAY_1 - timedelta(days=2)], now=MORNING)
+        with pytest.raises(Refused, match="holds days of sim"):
+            follow(source, [place], clock, heard)
+
+
+def test_a_disk_that_refuses_live_is_told_and_bars_go_out_all_the_same(root: Path) -> None:
+    clock, heard = Fast(MORNING, MORNING + 2 * HOUR), Heard()
+    (root / "live").write_text("in the way")
+    with Moody(clock) as venue:
+        follow(settling(venue), [shelf(root)], clock, heard)
+    assert len(heard.lines) == 11
+    assert sum("live/ was not written" in line for line in heard.said) == 1
+
+
+def test_a_damaged_live_file_is_made_anew(root: Path) -> None:
+    clock, heard = Fast(MORNING, MORNING + 10 * MINUTE), Heard()
+    place = shelf(root)
+    with Moody(clock) as venue:
+        follow(settling(venue), [place], clock, heard)
+        whole = live.path(place).read_bytes()
+        left = live.path(place).with_name(f".{live.path(place).name}.17.tmp")
+        for damaged in (whole[: len(whole) // 2], b"", whole.replace(b"BTCUSDT", b"XXXUSDT")):
+            live.path(place).write_bytes(damaged)
+            left.write_bytes(b"of a killed process")
+            again = Heard()
+            clock.ms, clock.until = MORNING, MORNING + 10 * MINUTE
+            follow(settling(venue), [place], clock, again, before="sim")
+            assert live.path(place).read_bytes() == whole
+            assert not left.exists()
+            assert sum("is not what `follow` wrote" in line for line in again.said) == 1
+
+
+def test_how_it_stands_is_told_and_judged(root: Path) -> None:
+    clock = Fast(MORNING, MORNING + HOUR)
+    place = shelf(root)
+    with Moody(clock) as venue:
+        follow(settling(venue), [place], clock, Heard())
+    told = following.read(place)
+    assert told is not None
+    assert (told.last_bar, told.live, told.bars, told.errors) == (MORNING // HOUR * HOUR + HOUR, 10, 10, 0)
+    assert 5_000 <= told.lag_ms < 10_000
+    assert "it ended" in told.unwell(clock())
+    well = following.Told(**{name: getattr(told, name) for name in told.__struct_fields__} | {"state": "following"})
+    assert well.unwell(well.beat + MINUTE) == ""
+    assert "no sign of life" in well.unwell(well.beat + 6 * MINUTE)
+    quiet = following.Told(
+        **{name: getattr(well, name) for name in well.__struct_fields__} | {"beat": well.beat + 4 * HOUR}
+    )
+    assert "no answer since" in quiet.unwell(quiet.beat)
+    assert well.line(well.beat).startswith("follow 1h BTCUSDT: last bar 2025-05-01T10:00:00.000Z, known ")
+    assert following.all_of(root) == [told]
