@@ -20,6 +20,9 @@ help:  ## these lines
 p1: .venv/ready  ## bring bars into the lake (DAYS=80 by default; without a key: a stand-in venue, SYNTHETIC)
 	$(PY) -m p1_ingest ingest $(FROM) $(PICK) $(SPAN)
 
+follow: .venv/ready  ## keep up with the symbols of conf/universe.yaml, or SYMBOLS, until interrupted
+	$(PY) -m p1_ingest follow $(FROM) $(PICK)
+
 p2: .venv/ready  ## compute features for every bar that can have them
 	$(PY) -m p2_features build $(PICK)
 

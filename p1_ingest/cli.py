@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from lake import cli
+from p1_ingest.follow_cli import follow
 from p1_ingest.ingest_cli import ingest
 from p1_ingest.qa_cli import qa
 from p1_ingest.resample_cli import resample

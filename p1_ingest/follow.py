@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from lake import following
 from lake.cli import line_of
@@ -25,10 +26,11 @@ from p1_ingest.follower import Follower
 from p1_ingest.http import Sender
 from p1_ingest.ingest import workers
 from p1_ingest.look import Look, look
-from p1_ingest.outage import Outage
 from p1_ingest.record import Record
+from p1_ingest.silence import Silence
 from p1_ingest.sources.base import Reply, Request, Source
 from p1_ingest.summary import Summary
+from p1_ingest.venue_clock import VenueClock
 from p1_ingest.wanted import Choice
 
 SLICE = MINUTE  # ms slept at a time: a clock that jumps is noticed within one, and each is a sign of life
@@ -43,10 +45,13 @@ LOOKS = 8  # symbols looked at at once, at most
 class Hearing(Record):
     """A record that listens while days are promoted: looks are not kept, their bars are asked for again by the day."""
 
-    listens = False
+    def __init__(self, root: Path, source: str, clock: VenueClock) -> None:
+        super().__init__(root, source, clock)
+        self.clock, self.listens = clock, False
 
     def heard(self, request: Request, body: bytes, reply: Reply) -> None:
-        """Keep an accepted answer, while listening."""
+        """Keep an accepted answer, while listening; what it says of the time is heard in any case."""
+        self.clock.hear(reply.headers)
         if self.listens:
             super().heard(request, body, reply)
 
@@ -60,8 +65,8 @@ class Hearing(Record):
 class Follow:
     """Some symbols of one source, kept up with by one process.
 
-    now : UTC ms. sleep : seconds. committed : called after days were published. Raises, from `run`, VenueRefused where
-    the venue refuses every symbol, and whatever no later try could mend.
+    sleep : seconds. committed : called after days were published. Raises, from `run`, VenueRefused where the venue
+    refuses every symbol, and whatever no later try could mend.
     """
 
     source: Source
@@ -69,16 +74,20 @@ class Follow:
     record: Hearing
     followers: Sequence[Follower]
     choice: Choice
-    now: Callable[[], int]
     sleep: Callable[[float], object]
     say: Callable[[str], object]
     committed: Callable[[], object] = lambda: None
     refused: dict[str, VenueRefused] = field(default_factory=dict)
 
+    @property
+    def now(self) -> VenueClock:
+        """What time is it, UTC ms?"""
+        return self.record.clock
+
     def run(self) -> None:
         """Keep up until the process is told to stop; say how it stands at every turn, and that it ended."""
         self._started = self._turned = self.now()
-        self._outage, self._live = Outage(self.say), self.source.today()
+        self._silence, self._live = Silence(self.say), self.source.today()
         self._held_until, why = 0, ""
         try:
             with workers(self.choice.workers) as requests, workers(min(self.choice.workers, LOOKS)) as looks:
@@ -123,7 +132,8 @@ class Follow:
             at = self.now()
             try:
                 wanted = one.days(at)
-                return look(self._live, self.sender, requests, one.shelf, wanted, at) if wanted else None
+                asked = (self._live, self.sender, requests, one.shelf, wanted, at)
+                return look(*asked, after_failure=bool(one.failures)) if wanted else None
             except (PerplakeError, OSError) as error:
                 return error
 
@@ -140,9 +150,14 @@ class Follow:
         if found is None:  # its day is committed already, by a lake or a clock ahead of ours
             one.due = one.pace.next(self.now())
             return
+        if one.failures:  # who found the venue answering again tells the others
+            for other in self.followers:
+                other.due = (
+                    min(other.due, self.now()) if other.failures and other.name not in self.refused else other.due
+                )
         one.take(found)
         self.refused.pop(one.name, None)
-        self._outage.well(one.name, self.now())
+        self._silence.well(one.name, self.now())
 
     def _trouble(self, one: Follower, error: PerplakeError | OSError) -> None:
         """What is done about a failure? Raises what no later try could mend."""
@@ -155,7 +170,7 @@ class Follow:
         elif isinstance(error, VenueRefused):
             self._refuse(one, error)
         elif isinstance(error, Retryable | BadPayload):
-            self._outage.failed(one.name, one.trouble, self.now(), one.due)
+            self._silence.failed(one.name, one.trouble, self.now(), one.due)
         elif isinstance(error, Tampered | DurabilityUnknown) or not isinstance(error, PerplakeError):
             one.say_once(f"warning: {one.name}: {one.trouble}")
         else:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from p1_ingest.http import Sender
     from p1_ingest.sources.base import Source
 
+PROBE = 4.0  # seconds: a host that is down is asked again at the next look
 TRIES = 3  # of one request; after them the whole look is tried again, later and later
 
 
@@ -74,6 +75,7 @@ def follow(
     from p1_ingest.follow import Follow, Hearing
     from p1_ingest.follower import follower
     from p1_ingest.pace import Pace
+    from p1_ingest.venue_clock import VenueClock
     from p1_ingest.wanted import Choice
 
     asked, symbol = venues.meant(source, exchange, symbol)
@@ -87,7 +89,7 @@ def follow(
     with contextlib.ExitStack() as held:
         for shelf in shelves:
             held.enter_context(locks.following(shelf))
-        record = Hearing(where, name, venues.now_ms)
+        record = Hearing(where, name, VenueClock(venues.now_ms, voice.say))
         venue, sender = held.enter_context(_answering(name, record, voice.say, cli.say if debug else None))
         cli.say(f"source {venue.name}" + (venues.why_sim(asked) if venue.synthetic else ""))
         paces = [Pace(one.symbol, one.tf, round(lag * 1000), round(patience * 1000)) for one in shelves]
@@ -101,7 +103,7 @@ def follow(
         def committed() -> None:
             cli.refreshed(where)
 
-        Follow(venue, sender, record, followers, choice, venues.now_ms, time.sleep, voice.say, committed).run()
+        Follow(venue, sender, record, followers, choice, time.sleep, voice.say, committed).run()
     return 0
 
 
@@ -128,21 +130,22 @@ def _answering(
 ) -> Iterator[tuple[Source, Sender]]:
     """The source and its sender. An exchange has to tell its markets first; while it does not, it is asked again."""
     from p1_ingest import venues
-    from p1_ingest.outage import Outage
     from p1_ingest.pace import FIRST_WAIT, LONGEST_WAIT
+    from p1_ingest.silence import Silence
 
-    outage, wait = Outage(say), FIRST_WAIT
+    silence, wait = Silence(say), FIRST_WAIT
     with contextlib.ExitStack() as held:
         while True:
             try:
-                pair = held.enter_context(venues.opened(name, log=log, clock=venues.now_ms, record=record, tries=TRIES))
+                seams = {"record": record, "log": log, "tries": TRIES, "probe": PROBE}
+                pair = held.enter_context(venues.opened(name, clock=venues.now_ms, **seams))
                 break
             except Retryable as error:
                 now = venues.now_ms()
-                outage.failed(name, str(error), now, now + wait)
+                silence.failed(name, str(error), now, now + wait)
                 time.sleep(wait / 1000)
                 wait = min(wait * 2, LONGEST_WAIT)
-        outage.well(name, venues.now_ms())
+        silence.well(name, venues.now_ms())
         yield pair
 
 

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from meta.errors import BadPayload, Banned, NotReady, PerplakeError, Retryable, Usage, VenueRefused
 from p1_ingest.addresses import base_url, keys_for
 from p1_ingest.budget import Budget, Pool
-from p1_ingest.outages import Outages
+from p1_ingest.outages import PROBE, Outages
 from p1_ingest.payload import said
 from p1_ingest.sources.base import Host, Reply, Request
 from p1_ingest.wire import BOUNDS, CONNECT, SILENCE, Bounds, Wire
@@ -65,6 +65,7 @@ class Sender:
         failed: Failed | None = None,
         log: Callable[[str], None] | None = None,
         tell: Callable[[str], None] = lambda line: None,
+        probe: float = PROBE,
     ) -> None:
         self._hosts = {name: (base_url(name, host.url), host) for name, host in hosts.items()}
         self._keys = dict(keys_for(hosts) if keys is None else keys)
@@ -75,7 +76,7 @@ class Sender:
         self._clock, self._sleep, self._rng = clock, sleep, rng or random.Random()
         self._record, self._failed, self._log = record, failed, log
         self._tell = lambda line: tell(self._hidden(line))
-        self._outages = Outages(self._tell, clock)
+        self._outages = Outages(self._tell, clock, probe)
         self._pools, self._budgets, self._lock = dict(pools or {}), dict[str, Budget](), threading.Lock()
 
     def send(self, request: Request, judge: Judge) -> bytes:

@@ -27,18 +27,30 @@ class Look:
     unanswered: Mapping[str, str]
 
 
-def look(source: Source, sender: Sender, pool: Executor, shelf: Shelf, days: Sequence[date], at: int) -> Look:
+def look(
+    source: Source,
+    sender: Sender,
+    pool: Executor,
+    shelf: Shelf,
+    days: Sequence[date],
+    at: int,
+    after_failure: bool = False,
+) -> Look:
     """Which bars of these days have closed by `at`, the instant of asking?
 
+    after_failure : ask for the bars alone at first; a host that was down is not asked for more until it has answered.
     Raises Retryable where the series that make the bars are not answered, BadPayload where their bars are not believed,
     VenueRefused.
     """
     series = source.series(shelf.symbol, shelf.tf)
-    said = Fetcher(source, sender, pool, lambda: at).fetch(series, shelf.symbol, shelf.tf, days)
-    unanswered = {one.name: why for one in series if (why := _unanswered(said, one, days))}
-    for one in series:
-        if one.required and one.name in unanswered:
-            raise Retryable(unanswered[one.name])
+    required = [one for one in series if one.required]
+    fetcher = Fetcher(source, sender, pool, lambda: at)
+    for asked in (required, series) if after_failure else (series,):
+        said = fetcher.fetch(asked, shelf.symbol, shelf.tf, days)
+        unanswered = {one.name: why for one in asked if (why := _unanswered(said, one, days))}
+        for one in required:
+            if one.name in unanswered:
+                raise Retryable(unanswered[one.name])
     whole = together(series, said.answers)
     found = [
         bars_of(day_of_bars(source, series, said.answers, whole, shelf.symbol, shelf.tf, day).table) for day in days

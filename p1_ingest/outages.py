@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from meta.errors import Retryable
 
 GIVEN_UP = 3  # requests in a row, each after all its tries, after which a host is taken to be down
-PROBE = 300.0  # seconds after which one request may look whether it is up again: a live feed goes on for weeks
+PROBE = 300.0  # seconds after which one request may look whether it is up again
 PATIENCE = 2  # failed tries of one request after which people are told what is waited for
 
 
@@ -24,11 +24,11 @@ class _State:
 class Outages:
     """What is known of hosts that do not answer. Threads may share it.
 
-    tell : hears one line when a host is waited for, and nothing more of it until it answers.
+    tell : hears one line when a host is waited for, and nothing more of it until it answers. probe : see PROBE.
     """
 
-    def __init__(self, tell: Callable[[str], None], clock: Callable[[], float]) -> None:
-        self._tell, self._clock = tell, clock
+    def __init__(self, tell: Callable[[str], None], clock: Callable[[], float], probe: float = PROBE) -> None:
+        self._tell, self._clock, self._probe = tell, clock, probe
         self._states, self._lock = dict[str, _State](), threading.Lock()
 
     def check(self, host: str) -> None:
@@ -39,7 +39,7 @@ class Outages:
                 return
             if self._clock() < state.probe_at:
                 raise Retryable(state.line)
-            state.probe_at = self._clock() + PROBE
+            state.probe_at = self._clock() + self._probe
 
     def tried(self, host: str, number: int, most: int, why: str) -> None:
         """A request's try number `number` of `most` found no answer."""
@@ -59,7 +59,7 @@ class Outages:
                     f"{host} is down: {state.in_a_row} requests in a row were given up, so no more are made now"
                 )
                 state.line += f" ({why}); run the same command again later"
-                state.probe_at = self._clock() + PROBE
+                state.probe_at = self._clock() + self._probe
 
     def answered(self, host: str) -> None:
         """The host answered, whatever it said."""

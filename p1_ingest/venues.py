@@ -12,6 +12,7 @@ from lake import settings
 from meta.errors import Usage
 from meta.symbols import market_folder, market_of
 from p1_ingest.http import TRIES, Sender, Transport
+from p1_ingest.outages import PROBE
 from p1_ingest.record import Record
 from p1_ingest.replay import Replay
 from p1_ingest.sources.base import Host, Source
@@ -49,6 +50,7 @@ def opened(
     replay: Replay | None = None,
     tries: int = TRIES,
     transport: Transport | None = None,
+    probe: float = PROBE,
 ) -> Iterator[tuple[Source, Sender]]:
     """A source and its sender. `sim` starts the stand-in venue on loopback for as long as it is open.
 
@@ -56,7 +58,7 @@ def opened(
     long. transport : carries the requests in the network's place.
     Raises Usage for a name there is no source of.
     """
-    seams: dict[str, Any] = {"log": log, "tell": tell}
+    seams: dict[str, Any] = {"log": log, "tell": tell, "probe": probe}
     seams |= {"record": record.heard, "failed": record.failed} if record else {}
     if replay is not None:
         source = _source(name, NOWHERE if name == "sim" else url, clock)

@@ -17,6 +17,7 @@ from lake.layout import shelf as shelf_of
 from meta.datasets import DATASETS
 from meta.timeframes import timeframe
 from p1_ingest.follow import Follow, Hearing
+from p1_ingest.follow_cli import PROBE
 from p1_ingest.follower import Voice, follower
 from p1_ingest.http import Sender
 from p1_ingest.known import Change
@@ -24,6 +25,7 @@ from p1_ingest.pace import Pace
 from p1_ingest.sim.quirks import CALM, Quirks
 from p1_ingest.sim.server import SimVenue
 from p1_ingest.sources.base import Source
+from p1_ingest.venue_clock import VenueClock
 from p1_ingest.wanted import Choice
 
 Answered = tuple[int, dict[str, str], bytes]
@@ -80,7 +82,13 @@ def shelf(root: Path, tf: str = "1h", symbol: str = "BTCUSDT") -> Shelf:
 
 @contextmanager
 def sending(source: Source, record: Hearing, clock: Fast, **seams: Any):  # type: ignore[no-untyped-def]
-    seams = {"rng": random.Random(1), "tries": 2, "record": record.heard, "failed": record.failed} | seams
+    seams = {
+        "rng": random.Random(1),
+        "tries": 2,
+        "record": record.heard,
+        "failed": record.failed,
+        "probe": PROBE,
+    } | seams
     with Sender(source.hosts, pools=source.pools, clock=clock.seconds, sleep=clock.sleep, **seams) as sender:
         yield sender
 
@@ -97,13 +105,13 @@ def follow(
 ) -> Heard:
     """Keep up with these symbols until the clock ends it, as the command does; returns what was heard."""
     places = list(shelves)
-    record = Hearing(places[0].root, source.name, clock)
     voice = heard.voice()
+    record = Hearing(places[0].root, source.name, VenueClock(clock, voice.say))
     followers = [
         follower(one, Pace(one.symbol, one.tf, lag, patience), voice, source, before, clock()) for one in places
     ]
     with sending(source, record, clock, **seams) as sender:
-        made = Follow(source, sender, record, followers, Choice(workers=2), clock, clock.sleep, voice.say)
+        made = Follow(source, sender, record, followers, Choice(workers=2), clock.sleep, voice.say)
         with suppress(Ended):
             made.run()
     return heard

@@ -25,7 +25,8 @@ BARS_15M = ("ingest", "ingest_debug", "duckdb_view")
 FEATURES = ("features_build", "features_validate", "features_bench", "duck_view_feat")
 LABELS = ("labels_build", "labels_validate")
 IN_ORDER = (*BARS_5M, *FEATURES, *LABELS, "report", *BARS_15M)
-LATER = {"universe", "collector"}  # services that may come once their commands are there
+FOR_LONG = ("collector",)
+LATER = {"universe"}  # services that may come once their commands are there
 WRITTEN = ("data", "data-sim", "exports", "reports", "meta/duckdb")
 READ = ("conf", "secrets")
 KEY = "0123456789abcdef-no-key-of-anyone"
@@ -44,7 +45,7 @@ def parsed(words: list[str]) -> click.Context:
 
 
 def test_the_services_are_the_ones_promised() -> None:
-    assert set(SERVICES) - LATER == set(IN_ORDER)
+    assert set(SERVICES) - LATER == {*IN_ORDER, *FOR_LONG}
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -66,6 +67,17 @@ def test_the_older_form_is_180_days_of_quarter_hours(service: str) -> None:
     assert parsed(SERVICES[service]["entrypoint"]).params["tf"] == ("15m",)
     assert SERVICES[service]["environment"]["DAYS"] == "${DAYS:-180}"
     assert parsed(SERVICES["ingest_debug"]["entrypoint"]).params["debug"] is True
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_only_what_runs_for_long_is_started_again_and_asked_how_it_is(service: str) -> None:
+    for_long = service in FOR_LONG
+    assert ("restart" in SERVICES[service], "healthcheck" in SERVICES[service]) == (for_long, for_long)
+    if for_long:
+        asked = SERVICES[service]["healthcheck"]["test"]
+        assert asked[0] == "CMD"
+        assert parsed(asked[1:]).params["check"] is True
+        assert asked[1:5] == SERVICES[service]["entrypoint"]
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -278,6 +279,28 @@ def test_a_clock_that_jumps_loses_no_bar_and_repeats_none(root: Path) -> None:
     told = [line["ts"] for line in heard.json()]
     assert told == [utc(day_start(DAY_1) + i * HOUR) for i in range(1, 19)]
     assert sum("the clock went back by 71" in line for line in heard.said) == 1
+
+
+@pytest.mark.parametrize("headers", [{}, {"Age": "90"}])
+def test_a_clock_ahead_of_the_venues_takes_no_bar_that_still_runs_there(root: Path, headers: dict[str, str]) -> None:
+    ahead = 90_000
+    clock, heard = Fast(MORNING, MORNING + 2 * HOUR), Heard()
+    with Moody(clock, replace(CALM, boundary_lag=0)) as venue:
+        venue.clock = lambda: clock() - ahead
+
+        def mood(path, query, reply):  # type: ignore[no-untyped-def]
+            status, said, body = reply()
+            return status, said | headers | {"Date": formatdate(venue.clock() / 1000, usegmt=True)}, body
+
+        venue.mood = mood
+        follow(settling(venue), [shelf(root)], clock, heard)
+    told = [line for line in heard.said if "s ahead of the venue's" in line]
+    if headers:  # a cache's Date is no clock, so the bar that still runs is taken, and restated once it has closed
+        assert (told, bool(heard.changes)) == ([], True)
+    else:
+        assert told == ["this clock is 89 s ahead of the venue's; bars are taken by the venue's"]
+        assert not heard.changes
+        assert len(heard.lines) == 11
 
 
 def test_each_symbol_has_its_own_moment_and_keeps_it() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass
-class Outage:
+class Silence:
     """Which symbols is the venue not answering for, and since when (UTC ms)?"""
 
     say: Callable[[str], object]
