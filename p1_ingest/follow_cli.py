@@ -137,8 +137,8 @@ def _answering(
     with contextlib.ExitStack() as held:
         while True:
             try:
-                seams = {"record": record, "log": log, "tries": TRIES, "probe": PROBE}
-                pair = held.enter_context(venues.opened(name, clock=venues.now_ms, **seams))
+                opened = venues.opened(name, log=log, clock=venues.now_ms, record=record, tries=TRIES, probe=PROBE)
+                pair = held.enter_context(opened)
                 break
             except Retryable as error:
                 now = venues.now_ms()
