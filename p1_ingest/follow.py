@@ -126,7 +126,7 @@ class Follow:
     def _look(self, requests: Executor, looks: Executor) -> None:
         """Look for the bars of every symbol whose moment has come, several at a time; take what was seen one by one."""
         now = self.now()
-        ready = [one for one in self.followers if max(one.due, self._held_until) <= now]
+        ready = [one for one in self.followers if max(one.due, self._held_until) <= now and not one.owes(now)]
 
         def looked(one: Follower) -> Look | PerplakeError | OSError | None:
             at = self.now()
@@ -152,9 +152,9 @@ class Follow:
             return
         if one.failures:  # who found the venue answering again tells the others
             for other in self.followers:
-                other.due = (
-                    min(other.due, self.now()) if other.failures and other.name not in self.refused else other.due
-                )
+                if other.failures and other.name not in self.refused:
+                    other.due = self.now()
+                    other.promote_at = self.now() if other.promotions_failed else other.promote_at
         one.take(found)
         self.refused.pop(one.name, None)
         self._silence.well(one.name, self.now())
@@ -203,6 +203,7 @@ class Follow:
             one.promote_at = self.now() + BUSY_AGAIN
         except (PerplakeError, OSError) as error:
             self._trouble(one, error)
+            one.promotions_failed += 1
             one.promote_at = max(one.promote_at, one.due)
         finally:
             self.record.listens = False

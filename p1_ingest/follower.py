@@ -78,6 +78,10 @@ class Follower:
         """What is it called in lines for people?"""
         return f"{self.shelf.symbol} {self.shelf.tf}"
 
+    def owes(self, at: int) -> bool:
+        """Are days overdue that could not be committed before? They come first, so that bars are told of in order."""
+        return bool(self.promotions_failed) and self.promote_at <= at
+
     def days(self, at: int) -> list[date]:
         """Which days are looked at, at this instant (UTC ms)? The newest bar's, and the one before until committed."""
         last = day_of(self.pace.due(at) - 1)
