@@ -113,7 +113,7 @@ def _gaps(held: Held, missing: list, reasons: dict) -> Table:
         ("to", "time"),
         ("bars", "count"),
         ("reason", "text"),
-        ("the record says", "text"),
+        ("the record says", "prose"),
     ]
     rows = [
         [held.start + a * held.tf.ms, held.start + b * held.tf.ms, b - a + 1, *reasons[a, b, kind]]
@@ -184,6 +184,6 @@ def _not_offered(held: Held) -> Table:
         if reason is not True and name not in PRICES:
             grouped.setdefault(str(reason), []).append(name)
     rows = [[reason, ", ".join(names)] for reason, names in grouped.items()]
-    columns = [("why", "text"), ("columns", "text")]
+    columns = [("why", "prose"), ("columns", "text")]
     title, empty = "Columns the source does not offer here", "The source offers every column."
     return Table("not-offered", title, columns, rows, empty=empty, wide="half")

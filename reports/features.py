@@ -78,7 +78,7 @@ def _statistics(held: Held, names: Sequence[str], said: dict[str, Any]) -> Table
 
 def _left_out(said: dict[str, Any]) -> Table:
     rows = [[name, str(why)] for name, why in said.get("left_out", {}).items()]
-    columns = [("feature", "text"), ("why", "text")]
+    columns = [("feature", "text"), ("why", "prose")]
     return Table("left-out", "Features left out", columns, rows, empty="Every feature of the set is built.")
 
 

@@ -56,7 +56,12 @@ def _diagram(held: Held, said: dict[str, Any]) -> Figure:
 
 
 def _splits(said: dict[str, Any]) -> Table:
-    columns = [("split", "count"), *((role, "count") for role in ROLES), ("effective size", "count"), ("tests", "code")]
+    columns = [
+        ("split", "count"),
+        *((role, "count") for role in ROLES),
+        ("effective size", "count"),
+        ("tests", "short"),
+    ]
     rows = [
         [
             one["split"],

@@ -20,8 +20,10 @@ def written(value: object, form: str = "text") -> str:
         return str(value)
     if form == "count":
         return f"{value:,.0f}"
-    if form in ("ratio", "rate"):
-        return f"{_plain(value * (100 if form == 'ratio' else 1e4), 4)} {'%' if form == 'ratio' else 'bp'}"
+    if form == "ratio":  # what is not all must not read as all
+        return f"{_plain(100 * value, 8 if 0.999 < value < 1 else 4)} %"
+    if form == "rate":
+        return f"{_plain(1e4 * value, 4)} bp"
     return _plain(value, DIGITS[form])
 
 

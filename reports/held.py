@@ -10,12 +10,12 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lake import catalog, layout
+from lake import advice, catalog, layout
 from lake.cli import Span
 from lake.layout import Shelf
 from lake.status import ShelfStatus
 from meta.datasets import DATASETS
-from meta.errors import NotReady
+from meta.errors import NotReady, Tampered
 from meta.timeframes import Timeframe, day_start, days_between
 
 if TYPE_CHECKING:
@@ -75,13 +75,21 @@ class Held:
 @contextmanager
 def held(root: Path, tf: Timeframe, symbol: str, span: Span, states: Sequence[ShelfStatus]) -> Iterator[Held]:
     """Hold one symbol still. Raises NotReady where no day of bars lies in the span, Tampered."""
+    import duckdb
+
     shelves = [layout.shelf(root, dataset, tf, symbol) for dataset in DATASETS.values()]
     with tempfile.TemporaryDirectory() as spill:
         limits = {"memory_limit": MEMORY, "temp_directory": spill}
         with catalog.opened(root, shelves, limits) as connection:
-            tables = _taken(connection, tf, symbol, span)
+            try:
+                tables = _taken(connection, tf, symbol, span)
+            except duckdb.Error as error:
+                fact = catalog.one_line(error)
+                raise Tampered(f"{symbol} {tf} cannot be read: {fact}; {advice.repair(root)}") from None
             if "bars" not in tables:
-                raise NotReady(f"{shelves[0]} has no committed day there; choose another range, or run `make p1`")
+                raise NotReady(
+                    f"{shelves[0]} has no committed day there; choose another range, or run {advice.first(root)}"
+                )
             yield Held(root, tf, symbol, {one.shelf.dataset.name: one for one in states}, tables, connection)
 
 

@@ -34,8 +34,8 @@ def freshness(held: Held) -> Section:
         Fact("rewrites", sum(1 for _ in _rewrites(held)), "count", "of days published before"),
     ]
     columns = [
-        ("dataset", "text"), ("days", "count"), ("first", "code"), ("last", "code"), ("holes", "count"),
-        ("stale", "count"), ("damaged", "count"), ("schemas", "count"), ("source", "text"), ("published, UTC", "code"),
+        ("dataset", "text"), ("days", "count"), ("first", "short"), ("last", "short"), ("holes", "count"),
+        ("stale", "count"), ("damaged", "count"), ("schemas", "count"), ("source", "text"), ("published, UTC", "short"),
     ]  # fmt: skip
     rows = [
         [
@@ -56,7 +56,7 @@ def _stale(held: Held) -> Table:
         for kind, found in (("damaged", one.damaged), ("stale", one.stale))
         for day, why in sorted(found.items())
     ]
-    columns = [("dataset", "text"), ("day", "text"), ("state", "text"), ("why", "text")]
+    columns = [("dataset", "text"), ("day", "short"), ("state", "text"), ("why", "prose")]
     title, empty = "Days that are not what they should be", "None: every day is fresh and whole."
     return Table("stale", title, columns, told[:SHOWN], _more(told), empty)
 
@@ -74,7 +74,7 @@ def restatements(held: Held) -> Section:
     told = list(_rewrites(held))
     columns = [
         ("dataset", "text"),
-        ("day", "text"),
+        ("day", "short"),
         ("rewritten, UTC", "text"),
         ("from part", "code"),
         ("to part", "code"),
@@ -115,8 +115,12 @@ def _rewritten(held: Held, told: list[log.Line]) -> Iterator[Figure]:
 
 
 def verdicts(held: Held, reports: Path) -> Iterator[tuple[str, str]]:
-    """What is the verdict of each phase's newest judged range, where there is a report of this symbol?"""
-    for phase, _, said in sorted(_reports(held, reports), key=lambda one: str(one[2].get("end"))):
+    """What is the verdict of each phase's report, the one that judged the latest days, where there is one?"""
+    newest: dict[str, Mapping[str, Any]] = {}
+    for phase, _, said in _reports(held, reports):
+        if str(said.get("end")) >= str(newest.get(phase, {}).get("end", "")):
+            newest[phase] = said
+    for phase, said in newest.items():
         yield phase, str(said["verdict"])
 
 
@@ -155,7 +159,7 @@ def _judged(phase: str, place: Path, said: Mapping[str, Any]) -> Table:
         ("value", "number"),
         ("must", "text"),
         ("should", "text"),
-        ("note", "text"),
+        ("note", "prose"),
     ]
     rows = [
         [name, one["verdict"], one["value"], one["must"] or "", one["should"] or "", one["note"]]

@@ -34,6 +34,8 @@ def html(
     where = cli.opened(lake)
     names = cli.symbols_of(symbol) if symbol or settings.variable("SYMBOLS") else []
     out = output.absolute() if output else settings.PROJECT / "reports"
-    place = pages.build(pages.Asked(where, names, cli.timeframes_of(tf) if tf else [], span, out), cli.say)
-    click.echo(settings.shown(place))
-    return 0
+    built = pages.build(pages.Asked(where, names, cli.timeframes_of(tf) if tf else [], span, out), cli.say)
+    for failure in built.failures:
+        cli.say(cli.redacted(f"error: {failure}"))
+    click.echo(settings.shown(built.place))
+    return 1 if built.failures else 0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from meta.timeframes import Timeframe
 from reports import history
-from reports.forms import brief
+from reports.forms import brief, written
 from reports.held import Held
 from reports.page import Fact, Section
 
@@ -75,13 +75,12 @@ def _facts(seen: Glance) -> Iterator[Fact]:
     yield Fact("bars there", seen.bars / seen.expected, "ratio", f"{seen.bars:,} of {seen.expected:,}")
     yield Fact("newest bar", seen.newest, "time", "its close, UTC")
     yield Fact("last price", seen.close, "price", "quote currency")
-    yield Fact("rows of features", seen.features, "count", "none built here" if not seen.features else "")
-    yield Fact(
-        "labels", seen.labels, "count", f"{100 * seen.up:.1f} % of them 1" if seen.up is not None else "none here"
-    )
+    share = f"{written(seen.features / seen.bars, 'ratio')} of the bars"
+    yield Fact("rows of features", seen.features, "count", share)
+    balance = "none built here" if seen.up is None else f"{written(seen.up, 'ratio')} of them 1"
+    yield Fact("labels", seen.labels, "count", balance)
     wrong = seen.stale + seen.damaged
-    yield Fact(
-        "days stale or damaged", wrong, "count", "every day is fresh and whole" if not wrong else "see Freshness"
-    )
+    told = "see Freshness" if wrong else "every day is fresh and whole"
+    yield Fact("days stale or damaged", wrong, "count", told)
     for phase, verdict in seen.verdicts.items():
         yield Fact(f"checks of {phase}", verdict, "text", "see Checks")

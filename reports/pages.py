@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lake import disk, roots, settings, status
+from lake import advice, disk, roots, settings, status
 from lake.cli import Span
 from lake.status import ShelfStatus
-from meta.errors import NotReady
+from meta.errors import NotReady, PerplakeError
 from meta.timeframes import Timeframe
 from reports import coverage, features, folds, history, index, labels, market, overview
 from reports.held import Held, held
@@ -34,18 +34,33 @@ class Asked:
     reports: Path = settings.PROJECT / "reports"
 
 
-def build(asked: Asked, say: Callable[[str], None]) -> Path:
-    """Make every page that is meant, and the index; returns where that is. Raises NotReady, Tampered."""
-    grouped, seen = _wanted(asked), []
+@dataclass(frozen=True)
+class Built:
+    """Where the index is, and which pages could not be made, each in a line."""
+
+    place: Path
+    failures: Sequence[str]
+
+
+def build(asked: Asked, say: Callable[[str], None]) -> Built:
+    """Make every page that is meant, and the index of those that could be. Raises NotReady where there is none."""
+    seen, failures = list[Glance](), list[str]()
+    grouped = _wanted(asked)
     disk.make_folders(asked.out)
     for (tf, symbol), states in grouped.items():
-        glance, page = _page(asked, tf, symbol, states)
+        try:
+            glance, page = _page(asked, tf, symbol, states)
+        except PerplakeError as error:
+            if len(grouped) == 1:
+                raise
+            failures.append(str(error))
+            continue
         _write(asked.out / f"{glance.name}.html", page)
         say(f"{symbol} {tf}: {settings.shown(asked.out / glance.name)}.html and .json")
         seen.append(glance)
     place = asked.out / "index.html"
     _write(place, index.page(settings.shown(asked.root), seen, roots.is_synthetic(asked.root)))
-    return place
+    return Built(place, failures)
 
 
 def _wanted(asked: Asked) -> dict[tuple[Timeframe, str], list[ShelfStatus]]:
@@ -58,7 +73,9 @@ def _wanted(asked: Asked) -> dict[tuple[Timeframe, str], list[ShelfStatus]]:
             found.setdefault((one.shelf.tf, one.shelf.symbol), []).append(one)
     found = {key: states for key, states in found.items() if any(s.shelf.dataset.name == "bars" for s in states)}
     if not found:
-        raise NotReady(f"lake {settings.shown(asked.root)} has no committed day of bars there; run `make p1`")
+        raise NotReady(
+            f"lake {settings.shown(asked.root)} has no committed day of bars there; run {advice.first(asked.root)}"
+        )
     return found
 
 

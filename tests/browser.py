@@ -20,6 +20,7 @@ FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
 )  # fmt: skip
+LOOK = Path(__file__).with_name("look.js").read_text(encoding="utf-8")
 KEYS = {"right": "\ue014", "left": "\ue012", "up": "\ue013", "down": "\ue015", "tab": "\ue004", "enter": "\ue007"}
 KEYS |= {"home": "\ue011", "end": "\ue010", "escape": "\ue00c"}
 
@@ -68,17 +69,17 @@ class Browser:
         """What did the console say since the last look?"""
         return [line["message"] for line in self._post("se/log", type="browser")]
 
+    def look(self, name: str, *arguments: Any) -> Any:
+        """What does this function of look.js return?"""
+        return self.run(f"{LOOK}\nreturn {name}(...arguments)", *arguments)
+
+    def look_until(self, name: str, *arguments: Any) -> Any:
+        """What does this function of look.js hand to its last argument, once it does?"""
+        return self.wait(f"{LOOK}\n{name}(...arguments)", *arguments)
+
     def drawn(self) -> None:
         """Have every chart drawn, as if a reader had scrolled by."""
-        self.wait("""
-            const done = arguments[0], figures = [...document.querySelectorAll("figure.chart")];
-            const next = (i) => {
-              if (i >= figures.length) { scrollTo(0, 0); return setTimeout(done, 50); }
-              figures[i].scrollIntoView();
-              const look = () => figures[i].querySelector(".plot svg") ? next(i + 1) : requestAnimationFrame(look);
-              look();
-            };
-            next(0);""")
+        self.look_until("walk")
 
     def screenshot(self, to: Path, whole: bool = True) -> None:
         """The page as a PNG, down to its end or as the screen shows it."""
@@ -94,8 +95,11 @@ class Browser:
 def browser() -> Iterator[Browser]:
     """A browser of its own, with a fresh profile; gone afterwards."""
     assert DRIVER
-    with tempfile.TemporaryDirectory() as profile:
-        driver = subprocess.Popen([DRIVER, "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    words = [DRIVER, "--port=0"]
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile,
+        subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as driver,
+    ):
         assert driver.stdout
         try:
             port = next(line.rsplit(" ", 1)[1].strip(".\n") for line in driver.stdout if "successfully on port" in line)
@@ -104,8 +108,9 @@ def browser() -> Iterator[Browser]:
             base = f"http://127.0.0.1:{port}/session"
             made = requests.post(base, json={"capabilities": {"alwaysMatch": wanted}}, timeout=60).json()["value"]
             session = f"{base}/{made['sessionId']}"
-            yield Browser(session)
-            requests.delete(session, timeout=60)
+            try:
+                yield Browser(session)
+            finally:
+                requests.delete(session, timeout=60)
         finally:
             driver.terminate()
-            driver.wait()

@@ -56,7 +56,7 @@ function heat(spec, width, view) {
   const value = (row, column) => every === 1 ? spec.values[row][column]
     : GATHER[spec.gather](spec.values[row].slice(column * every, (column + 1) * every));
   const shade = (v) => spec.classes ? spec.classes[v].tone
-    : spec.diverging ? "d" + Math.round(5 + 5 * Math.max(-1, Math.min(1, v / spec.most))) : "s" + Math.round(10 * Math.min(1, v / spec.most));
+    : spec.diverging ? "d" + Math.round(5 + 5 * Math.max(-1, Math.min(1, v / spec.most))) : "s" + sequential(v / spec.most);
   const paths = {}, texts = [];
   const pad = wide > 6 ? 1 : 0;
   for (let row = 0; row < rows; row++) for (let column = 0; column < count; column++) {
@@ -92,7 +92,9 @@ function heat(spec, width, view) {
 }
 
 const fitted = (name, room) => name.length * 6.4 > room ? name.slice(0, Math.max(3, Math.floor(room / 6.4) - 1)) + "…" : name;
-const onCell = (value, form) => form === "ratio" ? String(Math.round(value * 100)) : value.toFixed(2).replace("0.", ".").replace("-.00", ".00");
+// Only nothing is as pale as nothing, and only all of it as dark as all.
+const sequential = (share) => share <= 0 ? 0 : share >= 1 ? 10 : Math.min(9, Math.max(1, Math.round(10 * share)));
+const onCell = (value, form) => form === "ratio" ? String(Math.floor(value * 100)) : value.toFixed(2).replace("0.", ".").replace("-.00", ".00");
 
 function noted(spec, [column, row], every) {
   for (let i = column * every; i < (column + 1) * every; i++) {

@@ -22,7 +22,7 @@ const grouped = (value, digits) => value !== 0 && Math.abs(value) < 1e-4 ? value
 function written(value, form) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   if (form === "count") return Math.round(value).toLocaleString("en-US");
-  if (form === "ratio") return grouped(100 * value, 4) + " %";
+  if (form === "ratio") return grouped(100 * value, value > 0.999 && value < 1 ? 8 : 4) + " %"; // not all is not all
   if (form === "rate") return grouped(1e4 * value, 4) + " bp";
   if (form === "short") return short(value);
   return grouped(value, form === "price" ? 8 : 4);

@@ -1,0 +1,326 @@
+"""Numbers on a page are those SQL gives, of one moment of the lake, and the same bytes each time."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from lake import catalog, cli
+from lake.cli import Span
+from meta.errors import NotReady
+from meta.timeframes import timeframe
+from reports import pages
+from reports.cli import commands
+from reports.held import held
+from tests import market, p3_lake
+from tests.lakes import day_folders, scratch
+
+Ask = Callable[[str], list[tuple[Any, ...]]]
+NAME, TF = "BTCUSDT", p3_lake.TF
+ALL = Span()
+LOST = p3_lake.EVERY[20]  # a day nobody committed
+AGAIN = p3_lake.EVERY[5:8]  # days the venue restated
+
+
+@pytest.fixture(scope="module")
+def root() -> Iterator[Path]:
+    with scratch() as place:
+        yield p3_lake.whole(place)
+
+
+@pytest.fixture(scope="module")
+def made(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the page of the first symbol says, as JSON, in sections."""
+    return built(root, tmp_path_factory.mktemp("pages"))
+
+
+def built(root: Path, out: Path, span: Span = ALL) -> dict[str, Any]:
+    pages.build(pages.Asked(root, [NAME], [], span, out, out), str)
+    return json.loads((out / f"{NAME}_{TF}.json").read_text())["sections"]
+
+
+@pytest.fixture(scope="module")
+def ask(root: Path) -> Iterator[Ask]:
+    """The lake's own answers, through the views anyone uses."""
+    with catalog.opened(root) as lake:
+        yield lambda sql: lake.execute(sql).fetchall()
+
+
+def close(found: Any, wanted: Any) -> bool:
+    return bool(np.allclose(np.array(found, float), np.array(wanted, float), rtol=1e-6, atol=0, equal_nan=True))
+
+
+def mine(table: str) -> str:
+    return f"(SELECT *, epoch_ms(bar_open) AS o FROM {table}_{TF} WHERE symbol = '{NAME}')"
+
+
+def test_the_overview_counts_what_sql_counts(ask: Ask, made: dict[str, Any]) -> None:
+    facts = made["overview"]["facts"]
+    [(bars, newest, price)] = ask(f"SELECT count(*), max(epoch_ms(ts)), arg_max(close, ts) FROM {mine('bars')}")
+    assert close(facts["bars there"], bars / (p3_lake.LENGTH * 24))
+    assert (facts["newest bar"], facts["last price"]) == (newest, price)
+    assert facts["rows of features"] == ask(f"SELECT count(*) FROM {mine('feat')}")[0][0]
+    assert facts["labels"] == ask(f"SELECT count(*) FROM {mine('labels')}")[0][0]
+
+
+def test_coverage_shows_each_missing_bar_in_its_hour(ask: Ask, made: dict[str, Any]) -> None:
+    chart = made["coverage"]["parts"]["coverage-hours"]["chart"]
+    there = {(o - chart["x"]["start"]) // 3_600_000 for (o,) in ask(f"SELECT o FROM {mine('bars')}")}
+    for hour, row in enumerate(chart["values"]):
+        assert [kind == 0 for kind in row] == [day * 24 + hour in there for day in range(chart["x"]["n"])]
+
+
+def test_gaps_are_listed_with_the_reason_the_record_has(made: dict[str, Any]) -> None:
+    rows = made["coverage"]["parts"]["gaps"]["rows"]
+    assert len(rows) > 5
+    assert {reason for *_, reason, _ in rows} == {"outage"}
+    assert all(last - first == (bars - 1) * 3_600_000 for first, last, bars, *_ in rows)
+
+
+def test_a_day_nobody_committed_is_told_from_one_without_bars(root: Path, tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    shutil.copytree(root, lake)
+    shutil.rmtree(p3_lake.shelf(lake, "bars").day_folder(LOST))
+    said = built(lake, tmp_path / "out")["coverage"]["parts"]
+    values = said["coverage-hours"]["chart"]["values"]
+    assert {row[20] for row in values} == {3}
+    assert 3 not in {kind for row in values for i, kind in enumerate(row) if i != 20}
+    assert [row[3] for row in said["gaps"]["rows"] if row[2] >= 24] == ["never asked for"]
+
+
+def test_prices_keep_every_extreme(ask: Ask, made: dict[str, Any]) -> None:
+    series = made["market"]["parts"]["price"]["chart"]["panels"][0]["series"][0]
+    [(low, high)] = ask(f"SELECT min(low), max(high) FROM {mine('bars')}")
+    assert close(min(v for v in series["low"] if v is not None), low)
+    assert close(max(v for v in series["high"] if v is not None), high)
+
+
+def test_months_of_the_market_equal_sql(ask: Ask, made: dict[str, Any]) -> None:
+    rows = made["market"]["parts"]["price"]["table"]["rows"]
+    wanted = ask(
+        "SELECT strftime(day, '%Y-%m') AS m, arg_min(open, ts), max(high), min(low), arg_max(close, ts),"
+        " sum(quote_volume), arg_max(oi_now, ts), avg(funding_now), sum(liq_long), sum(liq_short)"
+        f" FROM {mine('bars')} GROUP BY m ORDER BY m",
+    )
+    assert [row[0] for row in rows] == [row[0] for row in wanted]
+    assert close([row[1:] for row in rows], [row[1:] for row in wanted])
+
+
+def test_a_step_is_the_same_whoever_combines_its_bars(root: Path, ask: Ask) -> None:
+    from reports.market import stepped
+
+    with held(root, timeframe(TF), NAME, Span(), []) as here:
+        first = here.start
+        grid, values = stepped(here, 4 * 3_600_000, first, first + 43 * 86_400_000)
+    wanted = ask(
+        f"SELECT (o - {first}) // 14400000 AS i, max(high), sum(quote_volume), arg_max(funding_now, o) FILTER"
+        f" (funding_now IS NOT NULL) FROM {mine('bars')} WHERE o < {first + 43 * 86_400_000} GROUP BY i",
+    )
+    assert grid["n"] == 43 * 6
+    for i, high, volume, funding in wanted:
+        assert close([values[name][i] for name in ("high", "quote_volume", "funding_now")], [high, volume, funding])
+
+
+def test_statistics_and_correlation_of_features_equal_sql(ask: Ask, made: dict[str, Any]) -> None:
+    parts = made["features"]["parts"]
+    for name, mean, deviation, least, *_, formula in parts["feature-statistics"]["rows"]:
+        [wanted] = ask(f'SELECT avg("{name}"), stddev_pop("{name}"), min("{name}") FROM {mine("feat")}')
+        assert close([mean, deviation, least], wanted)
+        assert formula
+    chart = parts["correlation"]["chart"]
+    at = {name: i for i, name in enumerate(chart["rows"])}
+    [(wanted,)] = ask(f"SELECT corr(vol_z, hl_range) FROM {mine('feat')}")
+    assert close(chart["values"][at["vol_z"]][at["hl_range"]], wanted)
+    assert close(chart["values"][at["hl_range"]][at["vol_z"]], wanted)
+
+
+def test_drift_is_the_stability_index_over_deciles(ask: Ask, made: dict[str, Any]) -> None:
+    chart = made["features"]["parts"]["drift"]["chart"]
+    found = ask(f"SELECT strftime(day, '%Y-%m'), vol_z FROM {mine('feat')}")
+    month, x = np.array([m for m, _ in found]), np.array([value for _, value in found])
+    edges = np.quantile(x, np.arange(1, 10) / 10)
+    whole = np.bincount(np.searchsorted(edges, x), minlength=10) / len(x)
+    for name, value in zip(chart["columns"], chart["values"][chart["rows"].index("vol_z")], strict=True):
+        part = np.bincount(np.searchsorted(edges, x[month == name]), minlength=10) / (month == name).sum()
+        p, q = np.maximum(part, 1e-4), np.maximum(whole, 1e-4)
+        assert close(value, np.sum((p - q) * np.log(p / q)))
+
+
+def test_histograms_count_every_row_once(ask: Ask, made: dict[str, Any]) -> None:
+    rows = made["overview"]["facts"]["rows of features"]
+    charts = [p["chart"] for name, p in made["features"]["parts"].items() if name.endswith("-values") and p["chart"]]
+    assert len(charts) > 10
+    assert {sum(chart["series"][0]["values"]) for chart in charts} == {rows}
+
+
+def test_balance_of_labels_equals_sql(ask: Ask, made: dict[str, Any]) -> None:
+    for what, key in (
+        ("month", "strftime(day, '%Y-%m')"),
+        ("hour", "lpad(extract('hour' FROM bar_open)::VARCHAR, 2, '0')"),
+    ):
+        chart = made["labels"]["parts"][f"balance-{what}"]["chart"]
+        for series in chart["series"]:
+            share = f"avg((outcome = '{series['name']}')::INT)"
+            wanted = ask(f"SELECT {key} AS k, {share} FROM {mine('labels')} GROUP BY k ORDER BY k")
+            assert chart["names"] == [k for k, _ in wanted]
+            assert close(series["values"], [share for _, share in wanted])
+
+
+def test_time_to_touch_and_weights_equal_sql(ask: Ask, made: dict[str, Any]) -> None:
+    chart = made["labels"]["parts"]["bars-held"]["chart"]
+    for series in chart["series"]:
+        sql = f"SELECT bars_held, count(*) FROM {mine('labels')} WHERE outcome = '{series['name']}' GROUP BY bars_held"
+        wanted = dict(ask(sql))
+        assert series["values"] == [wanted.get(int(name), 0) for name in chart["names"]]
+    uniqueness = made["labels"]["parts"]["uniqueness"]
+    [(size, mean)] = ask(f"SELECT sum(w_return) ^ 2 / sum(w_return ^ 2), avg(uniqueness) FROM {mine('weights')}")
+    assert f"effective size is {size:,.0f}" in uniqueness["summary"]
+    assert f"Mean {mean:.4g}"[:10] in uniqueness["summary"]
+
+
+def test_examples_show_barriers_where_the_label_has_them(ask: Ask, made: dict[str, Any]) -> None:
+    examples = {name: part for name, part in made["labels"]["parts"].items() if name.startswith("example-")}
+    assert {name.split("-")[1] for name in examples} >= {"up", "down"}
+    for name, part in examples.items():
+        _, outcome, opened = name.split("-")
+        [(said, upper, lower, held_bars)] = ask(
+            f"SELECT outcome, upper, lower, bars_held FROM {mine('labels')} WHERE o = {opened}"
+        )
+        panel = part["chart"]["panels"][0]
+        assert said == outcome
+        assert close([line["y"] for line in panel["lines"][:2]], [upper, lower])
+        assert panel["points"][1]["at"] - panel["points"][0]["at"] == held_bars
+
+
+def test_folds_are_drawn_whole(ask: Ask, made: dict[str, Any]) -> None:
+    chart = made["folds"]["parts"]["folds-diagram"]["chart"]
+    names = [one["name"] for one in chart["classes"]]
+    drawn: dict[tuple[int, str], int] = {}
+    for row, _, _, kind, many in chart["segments"]:
+        drawn[row, names[kind]] = drawn.get((row, names[kind]), 0) + many
+    sql = f"SELECT split, role, count(*) FROM folds_{TF} WHERE symbol = '{NAME}' GROUP BY ALL"
+    assert drawn == {(split, role): many for split, role, many in ask(sql)}
+
+
+def test_a_rewritten_day_stands_among_the_restatements(root: Path, tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    shutil.copytree(root, lake)
+    assert built(lake, tmp_path / "before")["freshness"]["facts"]["rewrites"] == 0
+    market.commit_bars(p3_lake.shelf(lake, "bars"), market.columns(p3_lake.LENGTH, TF, 7), AGAIN)
+    said = built(lake, tmp_path / "after")
+    rows = said["restatements"]["parts"]["rewrites"]["rows"]
+    assert sorted(row[1] for row in rows) == [str(day) for day in AGAIN]
+    assert said["freshness"]["facts"]["rewrites"] == 3
+    assert said["freshness"]["facts"]["stale days"] > 3
+
+
+def test_check_reports_of_the_symbol_are_shown_and_those_of_others_are_not(root: Path, tmp_path: Path) -> None:
+    check = {"value": 0, "verdict": "ok", "must": "== 0", "should": None, "meaning": "", "note": ""}
+    said = {
+        "verdict": "ok",
+        "tf": TF,
+        "synthetic": True,
+        "source": "sim",
+        "end": "2025-04-01",
+        "checks": {"nan": check},
+    }
+    reports = {
+        "p3_qa_1h_80d.json": {NAME: said},
+        "p3_qa_1h_9d.json": {NAME: said | {"synthetic": False}},
+        "p3_qa_4h_80d.json": {NAME: said | {"tf": "4h"}},
+        "p2_qa_1h_80d.json": {"ETHUSDT": said},
+    }
+    for name, text in reports.items():
+        (tmp_path / name).write_text(json.dumps(text))
+    (tmp_path / "p1_qa_core_1h_80d.json").write_text("not JSON")
+    parts = built(root, tmp_path)["checks"]["parts"]
+    assert [name for name in parts if name.startswith("checks-")] == ["checks-p3_qa_1h_80d"]
+
+
+def test_the_same_lake_gives_the_same_bytes_and_keeps_its_own(root: Path, tmp_path: Path) -> None:
+    before = day_folders(root)
+    asked = [pages.Asked(root, [], [], ALL, tmp_path / name, tmp_path) for name in ("one", "two")]
+    for one in asked:
+        pages.build(one, str)
+    made = [{path.name: path.read_bytes() for path in one.out.iterdir()} for one in asked]
+    assert made[0] == made[1]
+    assert sorted(made[0]) == [
+        "BTCUSDT_1h.html", "BTCUSDT_1h.json", "SOLUSDT_1h.html", "SOLUSDT_1h.json", "index.html", "index.json",
+    ]  # fmt: skip
+    assert day_folders(root) == before
+
+
+def test_a_range_is_all_the_page_tells_of(root: Path, tmp_path: Path) -> None:
+    said = built(root, tmp_path, Span(days=3))
+    assert said["coverage"]["parts"]["coverage-datasets"]["table"]["rows"][0][:2] == ["bars", 3]
+    assert said["market"]["parts"]["price"]["chart"]["x"]["n"] == 72
+
+
+def test_a_lake_of_bars_alone_says_how_to_go_on(root: Path, tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    shutil.copytree(root / "parquet", lake / "parquet")
+    out = tmp_path / "out"
+    built(lake, out)
+    html = (out / f"{NAME}_{TF}.html").read_text()
+    for command in ("p2_features build", "p3_labels triple-barrier"):
+        assert f"python -m {command}" in html
+
+
+def test_nothing_is_published_while_a_page_reads(root: Path) -> None:
+    with held(root, timeframe(TF), NAME, Span(), []):
+        fd = os.open(root / ".lake" / "locks" / "publish", os.O_RDWR)
+        try:
+            with pytest.raises(BlockingIOError):
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        finally:
+            os.close(fd)
+
+
+def test_a_lake_without_bars_has_no_page(tmp_path: Path) -> None:
+    with pytest.raises(NotReady, match="no committed day"):
+        pages.build(pages.Asked(tmp_path, [], [], Span(), tmp_path / "out", tmp_path), str)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_prints_where_the_index_is(root: Path, tmp_path: Path) -> None:
+    words = ["html", "--lake", str(root), "--output", str(tmp_path), "--symbol", NAME, "--tf", TF]
+    ran = CliRunner().invoke(commands, words)
+    assert ran.exit_code == 0, ran.output
+    assert ran.stdout.strip() == str(tmp_path / "index.html")
+    assert "SYNTHETIC" in ran.stderr
+    assert (tmp_path / f"{NAME}_{TF}.html").exists()
+
+
+def test_a_day_that_is_not_what_its_manifest_says_is_named(root: Path, tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    shutil.copytree(root, lake)
+    (p3_lake.shelf(lake, "bars").day_folder(LOST) / "MANIFEST.tsv").write_bytes(b"")
+    said = built(lake, tmp_path / "out")["freshness"]
+    assert said["facts"]["damaged days"] == 1
+    damaged = [row[:2] for row in said["parts"]["stale"]["rows"] if row[2] == "damaged"]
+    assert damaged == [["bars", str(LOST)]]
+
+
+def test_a_symbol_that_cannot_be_read_costs_its_own_page_only(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lake = tmp_path / "lake"
+    shutil.copytree(root, lake)
+    place = p3_lake.shelf(lake, "bars")
+    part = place.day_folder(LOST) / place.part_name(LOST)
+    part.write_bytes(part.read_bytes()[:-1])
+    assert cli.status(commands, "reports", ["html", "--lake", str(lake), "--output", str(tmp_path / "out")]) == 1
+    said = capsys.readouterr().err
+    assert [line for line in said.splitlines() if line.startswith("error: ")] and part.name in said
+    assert f"lake verify --lake {lake}`" in said
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.html")) == ["SOLUSDT_1h.html", "index.html"]
+    assert "BTCUSDT" not in (tmp_path / "out" / "index.html").read_text()
