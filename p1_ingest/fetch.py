@@ -12,6 +12,7 @@ from enum import IntEnum
 
 from meta.errors import BadPayload, NotReady, Retryable
 from meta.timeframes import DAY, Timeframe, day_of
+from p1_ingest.bars import together
 from p1_ingest.http import Sender
 from p1_ingest.record import Evidence
 from p1_ingest.sources.base import Answer, Request, Series, Source
@@ -45,6 +46,8 @@ class Fetched:
 
     answers : series -> settled answers; states : (series, day) -> State; reasons : why a day waits or failed
     bodies : day -> series -> sha256 of the bodies that say something of it
+    whole : series -> its answers together; twice : series -> days that were believed when they were said twice
+    doubted : (series, day) whose two sayings differ
     """
 
     answers: dict[str, list[Answer]]
@@ -52,6 +55,9 @@ class Fetched:
     reasons: dict[date, str] = field(default_factory=dict)
     notes: Counter[str] = field(default_factory=Counter)
     bodies: dict[date, dict[str, list[str]]] = field(default_factory=dict)
+    whole: dict[str, Answer] = field(default_factory=dict)
+    twice: Counter[str] = field(default_factory=Counter)
+    doubted: set[tuple[str, date]] = field(default_factory=set)
 
     def evidence(self, day: date) -> Evidence:
         """What is a day made of?"""
@@ -66,11 +72,18 @@ class Fetched:
 
     def waits_for(self, day: date) -> set[str]:
         """Which series are not published yet for this day?"""
-        return {name for (name, asked), state in self.states.items() if asked == day and state is State.WAITS}
+        waits = {name for (name, asked), state in self.states.items() if asked == day and state is State.WAITS}
+        return {name for name in waits if (name, day) not in self.doubted}
 
     def give_up(self, day: date, names: Iterable[str]) -> None:
         """Take these series for not offered on this day: what waits for them would wait for ever."""
         self.states |= {(name, day): State.NOT_OFFERED for name in names}
+
+    def doubt(self, name: str, day: date, why: str) -> None:
+        """Have the day wait: what this series says of it is not believed."""
+        self.states[name, day] = State.WAITS
+        self.doubted.add((name, day))
+        self.reasons.setdefault(day, why)
 
     def not_offered(self, day: date) -> list[str]:
         """Which series does the venue not offer for this day?"""
@@ -121,6 +134,7 @@ class Fetcher:
         fetched = self._settled(outcomes, asked_instead, tf, set(days))
         fetched.notes.update(line for line in lines if line)
         fetched.bodies = _bodies(outcomes, series, set(days))
+        fetched.whole = together(series, fetched.answers)
         return fetched
 
     def _requests(self, series: Sequence[Series], symbol: str, tf: Timeframe, days: Sequence[date]) -> list[Request]:

@@ -56,13 +56,14 @@ def ingest(
         recording = record.run(shelf, _asked(source, series, choice, now(), wanted, asked)) if record else None
         with recording or contextlib.nullcontext():
             done, began = 0, time.monotonic()
-            for chunk, fetched in _ahead(fetcher, series, shelf, chunks(asked)):
+            doubt = Doubt(fetcher, series, shelf, wanted)
+            for chunk, fetched in _ahead(doubt, chunks(asked)):
                 run.take(chunk, fetched)
                 done += len(chunk)
                 left = (time.monotonic() - began) / done * (len(asked) - done)
                 spent = f"{done} of {len(asked)} days, {left:.0f} s left"
                 tell(f"{shelf.symbol} {shelf.tf} {chunk[0]} … {chunk[-1]}: {spent}")
-            run.finish(Doubt(fetcher, series, shelf, wanted))
+            run.finish(doubt)
         if summary.committed or known:
             notes.write(shelf, notes.OFFERED, offered(source, series, shelf, fetcher.listing))
     return summary
@@ -87,16 +88,13 @@ def workers(number: int) -> Iterator[ThreadPoolExecutor]:
     pool.shutdown()
 
 
-def _ahead(
-    fetcher: Fetcher, series: Sequence[Series], shelf: Shelf, work: list[list[date]]
-) -> Iterator[tuple[list[date], Fetched]]:
+def _ahead(doubt: Doubt, work: list[list[date]]) -> Iterator[tuple[list[date], Fetched]]:
     """Each chunk with what was said about it; the next one is being fetched while this one is worked on."""
     with workers(1) as one_ahead:
         coming = None
         for chunk, following in itertools.zip_longest(work, work[1:]):
-            now = coming or one_ahead.submit(fetcher.fetch, series, shelf.symbol, shelf.tf, chunk)
-            fetched = now.result()
-            coming = following and one_ahead.submit(fetcher.fetch, series, shelf.symbol, shelf.tf, following)
+            fetched = (coming or one_ahead.submit(doubt.fetch, chunk)).result()
+            coming = following and one_ahead.submit(doubt.fetch, following)
             yield chunk, fetched
 
 

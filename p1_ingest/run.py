@@ -10,7 +10,7 @@ from lake import commit, days, fresh
 from lake.layout import Shelf
 from lake.manifest import Provenance
 from meta.errors import BadPayload, Refused
-from p1_ingest.bars import DayOfBars, day_of_bars, together
+from p1_ingest.bars import DayOfBars, day_of_bars
 from p1_ingest.doubt import Doubt
 from p1_ingest.fetch import Fetched, State
 from p1_ingest.record import Record
@@ -43,9 +43,10 @@ class Run:
     def take(self, chunk: list[date], fetched: Fetched) -> None:
         """Commit the days of this chunk that were fully answered; note why the others were not."""
         names = [one.name for one in self.series]
-        whole = together(self.series, fetched.answers)
         self.summary.notes.update(fetched.notes)
-        for answer in whole.values():
+        twice = "days looked cut short, and were believed when asked for twice"
+        self.summary.counts.update({f"{name}: {twice}": n for name, n in fetched.twice.items()})
+        for answer in fetched.whole.values():
             self.summary.counts.update({f"{answer.series}: {why}": n for why, n in answer.counts.items()})
         for day in chunk:
             self._learn(day, fetched)
@@ -55,7 +56,7 @@ class Run:
             elif state is State.FAILED:
                 self.summary.failed[day] = fetched.reasons.get(day, "was not answered")
             else:
-                built = self._built(day, fetched, whole)
+                built = self._built(day, fetched)
                 if built is not None and built.table.num_rows:
                     self._stage(day, built, fetched)
                 elif built is not None:
@@ -75,11 +76,11 @@ class Run:
         self.served |= {one.name for one in self.series if fetched.states.get((one.name, day)) is State.ANSWERED}
         self.never = (self.never | absent) - self.served
 
-    def _built(self, day: date, fetched: Fetched, whole: dict) -> DayOfBars | None:
+    def _built(self, day: date, fetched: Fetched) -> DayOfBars | None:
         missing = fetched.not_offered(day)
         try:
             return day_of_bars(
-                self.source, self.series, fetched.answers, whole, self.shelf.symbol, self.shelf.tf, day, missing
+                self.source, self.series, fetched.answers, fetched.whole, self.shelf.symbol, self.shelf.tf, day, missing
             )
         except BadPayload as error:
             self.summary.failed[day] = str(error)
