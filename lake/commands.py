@@ -149,7 +149,13 @@ def status(stale: bool, as_json: bool, lake: str | None, debug: bool) -> int:
     if as_json:
         click.echo(json.dumps(found.data(), indent=1))
         return 0
-    for line in found.lines(stale, time.time_ns() // 1_000_000):
+    now = time.time_ns() // 1_000_000
+    if sys.stdout.isatty():
+        from lake import board
+
+        board.show(found, stale, now)
+        return 0
+    for line in found.lines(stale, now):
         click.echo(line)
     return 0
 

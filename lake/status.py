@@ -16,6 +16,8 @@ from lake.manifest import Entry
 from meta.datasets import DATASETS
 from meta.errors import PerplakeError
 
+HEAD = ("dataset", "tf", "symbol", "days", "from", "to", "holes", "rows", "stale", "damaged", "schemas", "source")
+
 
 @dataclass(frozen=True)
 class ShelfStatus:
@@ -33,6 +35,12 @@ class ShelfStatus:
     damaged: Mapping[date, str]
     writer: str | None
     generation: str
+
+    def cells(self) -> tuple[str, ...]:
+        """How does it stand in a table, under HEAD?"""
+        numbers = (self.holes, self.rows, len(self.stale), len(self.damaged), self.schemas)
+        name = (self.shelf.dataset.name, self.shelf.tf.name, self.shelf.symbol, f"{self.days:,}")
+        return (*name, str(self.first or "-"), str(self.last or "-"), *(f"{n:,}" for n in numbers), self.source)
 
     def data(self) -> dict[str, object]:
         """How is it told to machines?"""
@@ -73,41 +81,24 @@ class Status:
 
     def lines(self, stale: bool, now: int) -> list[str]:
         """How is it told to people, at this instant (UTC ms)?"""
-        told = [f"published by {self.publish}"]
-        if not self.shelves:
-            told.append(f"no day yet; {advice.first(self.root)} brings the first")
-        head = (
-            "dataset",
-            "tf",
-            "symbol",
-            "days",
-            "from",
-            "to",
-            "holes",
-            "rows",
-            "stale",
-            "damaged",
-            "schemas",
-            "source",
-        )
-        cells = [head, *(_cells(one) for one in self.shelves)]
-        widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
-        if self.shelves:
-            told += [
-                "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
-            ]
+        cells = [HEAD, *(one.cells() for one in self.shelves)]
+        widths = [max(len(row[i]) for row in cells) for i in range(len(HEAD))]
+        rows = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells)
+        return [self.first(), *(row.rstrip() for row in rows if self.shelves), *self.notes(stale, now)]
+
+    def first(self) -> str:
+        """What is said before the shelves?"""
+        none = "" if self.shelves else f"\nno day yet; {advice.first(self.root)} brings the first"
+        return f"published by {self.publish}{none}"
+
+    def notes(self, stale: bool, now: int) -> list[str]:
+        """What is said after them: who writes, what is damaged (and stale, if wanted), and how following stands."""
+        told = []
         for one in self.shelves:
             told += [f"{one.shelf} is being written by {one.writer}"] if one.writer else []
             told += [f"{one.shelf} {day}: damaged: {why}" for day, why in one.damaged.items()]
             told += [f"{one.shelf} {day}: stale: {why}" for day, why in one.stale.items()] if stale else []
         return told + [one.line(now) for one in self.followed]
-
-
-def _cells(one: ShelfStatus) -> tuple[str, ...]:
-    numbers = (one.holes, one.rows, len(one.stale), len(one.damaged), one.schemas)
-    span = (str(one.first or "-"), str(one.last or "-"))
-    name = (one.shelf.dataset.name, one.shelf.tf.name, one.shelf.symbol, f"{one.days:,}")
-    return (*name, *span, *(f"{n:,}" for n in numbers), one.source)
 
 
 def status(root: Path) -> Status:
