@@ -67,6 +67,9 @@ test: .venv/dev  ## the whole test suite, with lint and types
 test-long: .venv/dev  ## the long forms of the reliability bars
 	.venv/bin/python -m pytest -m long
 
+fuzz: .venv/dev  ## mutated bytes for everything that parses: COUNT=100000, or SECONDS and SEED
+	.venv/bin/python -m tests.fuzz $(if $(COUNT),--count $(COUNT)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+
 test-power: .venv/dev  ## the power goes at every change on disk: ext4, xfs, btrfs on loop images; needs root
 	.venv/bin/python -m pytest -m long -rs -s tests/test_power.py
 

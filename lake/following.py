@@ -87,5 +87,5 @@ def all_of(root: Path) -> list[Told]:
 def _read(place: Path) -> Told | None:
     try:
         return msgspec.json.decode(place.read_bytes(), type=Told)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None

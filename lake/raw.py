@@ -186,7 +186,7 @@ def lines(root: Path, *words: str) -> Iterator[Line]:
             if all(word in line for word in wanted):
                 try:
                     yield _DECODER.decode(line)
-                except msgspec.DecodeError:
+                except (msgspec.DecodeError, UnicodeDecodeError):
                     continue
 
 

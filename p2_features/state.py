@@ -86,7 +86,7 @@ def load(path: Path, tf: Timeframe) -> dict[str, Memory]:
         return {}
     try:
         header = msgspec.json.decode(head, type=Header)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         header = None
     if not found or header is None or header.kind != KIND:
         raise Tampered(f"{shown(path)} is not a state that `stream` wrote; give another --state, or remove it")

@@ -119,14 +119,15 @@ def _read(path: Path) -> pa.Table:
         raise Usage(f"--events {str(path)!r} is no file; give every, cusum, cusum:THRESHOLD, or a Parquet or CSV file")
     try:
         table = _table(path)
-    except (pa.ArrowException, OSError) as error:
-        raise Usage(f"--events {path}: {' '.join(str(error).split())}; give a Parquet or CSV file") from None
-    if "ts" not in table.column_names:
+        names = set(table.column_names)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise Usage(f"--events {path}: {' '.join(str(error).split())[:200]}; give a Parquet or CSV file") from None
+    if "ts" not in names:
         raise Usage(f"--events {path} has no column ts; give ts, the bar's close, and side where there is one")
     columns = {"ts": _stamps(table.column("ts"), path)}
-    if "side" in table.column_names:
+    if "side" in names:
         columns["side"] = _sides(table.column("side"), path)
-    if "symbol" in table.column_names:
+    if "symbol" in names:
         columns["symbol"] = table.column("symbol").cast(pa.string())
     return pa.table(columns)
 

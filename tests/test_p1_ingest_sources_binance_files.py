@@ -177,6 +177,17 @@ def test_blank_ratios_quoted_or_not_are_missing_and_the_interest_stands() -> Non
     assert np.isnan(answer.values["ls_taker"]).all() and np.isnan(answer.values["ls_global"]).all()
 
 
+@pytest.mark.parametrize("text", ["inf", "1e999", "-1e999", "NaN"])
+def test_a_metric_or_a_rate_that_overflows_is_missing(text: str) -> None:
+    """An infinite open interest would outweigh a month of z-scores."""
+    rows = metrics("BTCUSDT", DAY, 300_000)
+    rows[4][2] = text
+    assert np.isnan(read(csv(rows, METRICS), "metrics").values["oi_base"][4])
+    settled = settlements("BTCUSDT", DAY)
+    infinite = [[stamp, hours, text] for stamp, hours, _ in settled]
+    assert np.isnan(read(csv(infinite, FUNDING), "funding").values["funding_now"]).all()
+
+
 def test_doubled_unordered_and_off_grid_metrics_are_read_as_what_they_are() -> None:
     rows = metrics("BTCUSDT", DAY, 300_000)
     assert rows[-1][0] == "2025-02-04 00:00:00"

@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote
 
 from meta.errors import BadPayload
 from meta.timeframes import Timeframe, day_start
+from p1_ingest.payload import said
 from p1_ingest.sources.base import Request
 
 HOST = "binance_vision"
@@ -128,7 +129,7 @@ def unzipped(body: bytes, name: str) -> bytes:
             member = _only_member(archive, name, len(body))
             return archive.read(member)
     except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, NotImplementedError, ValueError) as error:
-        raise BadPayload(f"{name} is not a sound zip: {error}; fetch it again") from None
+        raise BadPayload(f"{name} is not a sound zip: {said(str(error), 120)}; fetch it again") from None
 
 
 def _only_member(archive: zipfile.ZipFile, name: str, packed: int) -> zipfile.ZipInfo:

@@ -94,7 +94,14 @@ def _columns(
     counts: Counter[str] = Counter(no_stamp=table.column(0).null_count)
     if counts["no_stamp"]:
         table = table.filter(stamped)
-    return {name: table.column(name).to_numpy() for name in wanted}, counts
+    return {name: _finite(table.column(name).to_numpy()) for name in wanted}, counts
+
+
+def _finite(column: np.ndarray) -> np.ndarray:
+    """The same column, where what overflows or calls itself infinite says nothing, as in JSON."""
+    if column.dtype != np.float64 or np.isfinite(column).all():
+        return column
+    return np.where(np.isfinite(column), column, np.nan)
 
 
 def _has_header(text: bytes, names: tuple[str, ...], where: str) -> bool:

@@ -226,7 +226,7 @@ class _Reader:
         parser.CharacterDataHandler = self._text.append
         try:
             parser.Parse(body, True)
-        except expat.ExpatError as error:
+        except (expat.ExpatError, LookupError, ValueError) as error:  # an encoding of another name, or of none
             raise BadPayload(f"the archive's listing is no XML ({said(str(error), 80)}); it is not used") from None
 
     def _doctype(self, *args: object) -> NoReturn:
