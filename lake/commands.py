@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from lake import advice, cli, layout, roots, settings
+from lake.doctor_cli import doctor
 from meta.errors import ChecksRed, NotReady, PerplakeError, Usage
 from meta.symbols import symbol as checked_symbol
 
@@ -288,3 +289,6 @@ def _instant(text: str) -> int:
     except ValueError:
         raise Usage(f"{text!r} is no instant; write it like 2025-06-01T12:05, UTC") from None
     return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+commands.add_command(doctor)

@@ -26,15 +26,23 @@ def prepare() -> None:
     global _folder, _cold
     if _folder is not None:
         return
-    named = os.environ.get(VARIABLE)
-    homes = [Path(named)] if named else [PROJECT / ".numba-cache", Path.home() / ".cache" / "perplake"]
-    _folder = next((home / _state() for home in homes if _writable(home)), homes[0] / _state())
+    _folder, _ = place()
     _cold = not _folder.is_dir()
     os.environ[VARIABLE] = str(_folder)
     if "numba" in sys.modules:
         sys.modules["numba"].config.CACHE_DIR = str(_folder)
     if _cold:
         _forget_old(_folder.parent)
+
+
+def place() -> tuple[Path, bool]:
+    """Where are the kernels as they are now kept, and can anything be kept there?"""
+    if _folder is not None:
+        return _folder, _writable(_folder)
+    named = os.environ.get(VARIABLE)
+    homes = [Path(named)] if named else [PROJECT / ".numba-cache", Path.home() / ".cache" / "perplake"]
+    home = next((home for home in homes if _writable(home)), None)
+    return (home or homes[0]) / _state(), home is not None
 
 
 def is_cold() -> bool:
