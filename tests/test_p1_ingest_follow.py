@@ -8,19 +8,16 @@ from dataclasses import replace
 from datetime import date, timedelta
 from email.utils import formatdate
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from lake import days, following, live, locks, raw
-from lake.layout import Shelf
 from meta.errors import Refused, VenueRefused
 from meta.timeframes import DAY, HOUR, MINUTE, day_of, day_start, days_between, timeframe, utc
-from p1_ingest.known import NAMES, bars_of, lines
+from p1_ingest.known import NAMES, bars_of
 from p1_ingest.pace import Pace
-from p1_ingest.sim.quirks import CALM, HEALTHY
-from p1_ingest.sources.base import Source
+from p1_ingest.sim.quirks import CALM
 from p1_ingest.sources.coinglass import CoinGlass, sim_source
 from tests import lakes
 from tests.follows import Fast, Heard, Moody, follow, shelf, without_newest
@@ -44,54 +41,6 @@ def settling(venue: Moody, lag: int = 2 * HOUR) -> CoinGlass:
     source = sim_source(venue.url)
     source.settle_lag_ms = lag
     return source
-
-
-def last_told(heard: Heard) -> dict[str, dict[str, Any]]:
-    """The last line about each bar, by its ts."""
-    return {line["ts"]: line for line in heard.json()}
-
-
-def as_lines(place: Shelf, day: date) -> list[dict[str, Any]]:
-    """A committed day as follow would tell of its bars."""
-    bars = bars_of(days.need(place, day).table())
-    return [json.loads(line) for line in lines(place.symbol, place.tf, bars, bars.ts.tolist())]
-
-
-def batch(source: Source, root: Path, wanted: list[date], now: int, tf: str = "1h") -> dict[str, dict[str, bytes]]:
-    """The same days ingested at once into a lake of their own."""
-    run(source, shelf(root, tf), wanted, now=now)
-    return lakes.day_folders(root)
-
-
-# --- the promise
-
-
-def test_days_of_following_are_the_days_of_a_batch_ingest_whatever_happened_meanwhile(root: Path) -> None:
-    clock, heard = Fast(MORNING, MORNING + 5 * DAY + 20 * HOUR), Heard()
-    with Moody(clock, replace(HEALTHY, server_errors=0.02, empty_pages=0.02)) as venue:
-        source, place = settling(venue), shelf(root / "live")
-        run(source, place, days_between(DAY_1 - timedelta(days=3), DAY_1 - timedelta(days=1)), now=MORNING)
-        night = day_start(DAY_1 + timedelta(days=2)) - 3 * HOUR
-        clock.at = [(night, venue.stop), (night + 7 * HOUR, venue.start)]
-        until, clock.until = clock.until, MORNING + 3 * DAY + 30 * MINUTE
-        follow(source, [place], clock, heard)
-        clock.ms, clock.until = clock.ms + 5 * HOUR, until  # it was not running for five hours, over a midnight
-        follow(source, [place], clock, heard, before="sim")
-        done = list(days.committed(place))
-        final = [day for day in done if day < done[-1]]  # the newest may still be restated
-        assert final[-1] == DAY_1 + timedelta(days=4)
-        same = batch(sim_source(venue.url), root / "batch", final, clock())
-    found = lakes.day_folders(root / "live")
-    assert {name: found[name] for name in same} == same
-    told = last_told(heard)
-    for day in done[3:]:
-        assert as_lines(place, day) == [told[line["ts"]] for line in as_lines(place, day)]
-    first = [line["ts"] for line in heard.json()]
-    assert list(dict.fromkeys(first)) == sorted(set(first)), "no bar was told of before one that closed earlier"
-    assert len(set(first)) == len(told) > 5 * 24
-    assert any("less and less often" in line for line in heard.said)
-    assert sum("answered again, after" in line for line in heard.said) == 1
-    assert {change.column for _, change, _ in heard.changes} >= {"quote_volume", "oi_now"}
 
 
 @pytest.mark.parametrize("lag", [0, 2 * HOUR])

@@ -15,13 +15,14 @@ from p1_ingest.sim.quirks import CALM
 from p1_ingest.sources.coinglass import sim_source
 from p2_features import build as building
 from p2_features import state
-from p2_features.choice import Asked, chosen
+from p2_features.choice import Asked
 from p2_features.feed import Feed
 from p2_features.live_cli import decided
 from p2_features.stream import Engine
 from tests.follows import Fast, Heard, Moody, follow, shelf
 from tests.test_p1_ingest_record import run
-from tests.test_p2_features_state import bits, streamed, written_rows
+from tests.test_p2_features_state import bits, written_rows
+from tests.test_p2_features_stream import same
 
 LAST = date(2025, 6, 5)  # the last day there is when following begins
 NOON = day_start(LAST + timedelta(days=1)) + 11 * HOUR + 7 * MINUTE
@@ -29,9 +30,9 @@ NOON = day_start(LAST + timedelta(days=1)) + 11 * HOUR + 7 * MINUTE
 
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory: pytest.TempPathFactory) -> dict:
-    """A lake of 33 days with features, followed for two and a half more, and looked at when it began and at noon."""
+    """A lake of 31 days with features, followed over a midnight; streams that began before it and in between."""
     root = tmp_path_factory.mktemp("lived")
-    clock, heard, place = Fast(NOON, NOON + 54 * HOUR), Heard(), shelf(root)
+    clock, heard, place = Fast(NOON, NOON + 14 * HOUR), Heard(), shelf(root)
     found: dict = {"place": place, "heard": heard, "engines": {}}
 
     def seeded(name: str) -> None:
@@ -45,10 +46,10 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> dict:
 
     with Moody(clock, replace(CALM, gaps=0.02)) as venue:
         source = sim_source(venue.url)
-        run(source, place, days_between(LAST - timedelta(days=32), LAST), now=NOON)
+        run(source, place, days_between(LAST - timedelta(days=30), LAST), now=NOON)
         building.build(place.sibling(DATASETS["features"]), place, cli.Span(), Asked())
         seeded("before")
-        clock.at = [(NOON + 20 * HOUR, lambda: seeded("midway"))]
+        clock.at = [(NOON + 4 * HOUR, lambda: seeded("midway"))]
         follow(source, [place], clock, heard)
     building.build(place.sibling(DATASETS["features"]), place, cli.Span(), Asked())
     return found
@@ -61,7 +62,7 @@ def test_features_of_followed_bars_are_the_built_ones(lived: dict) -> None:
     want = written_rows(place, LAST + timedelta(days=1))
     answers = [feed.taken(*feed.read(line)) for line in heard.lines]
     found = {a["ts"]: a["features"] for a in answers if a["written"]}
-    assert len(want) > 30
+    assert len(want) > 20
     assert {utc(ts) for ts in want} <= set(found)
     for ts, row in want.items():
         assert bits(found[utc(ts)]) == bits(row), utc(ts)
@@ -74,24 +75,30 @@ def test_a_stream_that_starts_in_between_goes_on_from_the_live_bars(lived: dict)
     want = written_rows(place, LAST + timedelta(days=1))
     answers = [feed.taken(*feed.read(line)) for line in heard.lines[heard_before:]]
     found = {a["ts"]: a["features"] for a in answers if a["written"]}
-    assert len(found) > 30
+    assert len(found) > 8
     checked = [ts for ts in want if utc(ts) in found]
-    assert len(checked) > 15
+    assert len(checked) > 7
     assert all(bits(found[utc(ts)]) == bits(want[ts]) for ts in checked)
 
 
-def test_the_command_starts_from_days_live_bars_and_state_whichever_reaches_further(
-    lived: dict, tmp_path: Path
-) -> None:
-    place, kept = lived["place"], tmp_path / "state.p2"
+def test_a_stream_starts_from_whatever_reaches_furthest(lived: dict, tmp_path: Path) -> None:
+    place = lived["place"]
+    choice = decided(place, None)
+
+    def seeded(kept: state.Memory | None) -> tuple[str, Engine]:
+        engine = Engine(choice.features, choice.warmup, choice.window)
+        return state.seed(engine, place, choice.code(), kept), engine
+
+    source, engine = seeded(None)
     last = live.read(place).column("ts").to_pylist()[-1]  # type: ignore[union-attr]
-    answers, told, code = streamed(place, [], "--state", str(kept))
-    assert (answers, code) == ([], 0)
-    assert f"from the live bars up to {last:%Y-%m-%dT%H}" in told
+    assert (source, utc(engine.position("BTCUSDT") * HOUR)[:13]) == ("live bars", f"{last:%Y-%m-%dT%H}")  # type: ignore[operator]
+    assert max(days.committed(place)) < last.date()
+    kept = state.of(engine, "BTCUSDT", choice.code())
+    assert seeded(kept)[0] == "live bars", "the file wins over what the state remembers of the same bars"
     live.path(place).rename(tmp_path / "aside")
     try:
-        assert "from the state up to" in streamed(place, [], "--state", str(kept))[1]
+        source, from_state = seeded(kept)
+        assert (source, seeded(None)[0]) == ("state", "lake")
     finally:
         (tmp_path / "aside").rename(live.path(place))
-    assert max(days.committed(place)) < last.date()
-    assert chosen(place.sibling(DATASETS["features"]), place, Asked()).features
+    assert same(engine.bars("BTCUSDT")[0], from_state.bars("BTCUSDT")[0])

@@ -1,0 +1,106 @@
+"""Days of following, with outages, restatements and a kill, are those of a batch ingest, in memory that stays flat."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from lake import days
+from meta.timeframes import DAY, HOUR, MINUTE, day_start, days_between
+from p1_ingest.known import bars_of, lines
+from p1_ingest.sim.quirks import HEALTHY
+from p1_ingest.sources.coinglass import sim_source
+from tests import lakes
+from tests.follow_weeks import Cell
+from tests.follows import Moody, shelf
+from tests.test_p1_ingest_record import run
+
+PROJECT = Path(__file__).resolve().parent.parent
+FIRST = date(2025, 5, 1)
+MORNING = day_start(FIRST) + 9 * HOUR + 7 * MINUTE
+OUTAGES = ((21 * HOUR, 27 * HOUR), (30 * HOUR, 30 * HOUR + 10 * MINUTE))  # of every third day, from its midnight on
+
+
+@dataclass(frozen=True)
+class Life:
+    """How long is lived, at which timeframe, with how many kills, and for which symbols?"""
+
+    tf: str
+    days: int
+    kill_at: int  # the noon at which the first process is killed
+    symbols: tuple[str, ...] = ("BTCUSDT",)
+
+
+QUICK = Life("2h", 4, 1)
+LONG = Life("5m", 9, 3, ("BTCUSDT", "SOLUSDT"))
+
+
+@pytest.fixture
+def root() -> Iterator[Path]:
+    with lakes.scratch() as where:
+        yield where
+
+
+def noons(life: Life, root: Path, url: str, kill_at: int = 0) -> list[int]:
+    """Live on from the shared time; the memory at each noon. Killed at its `kill_at`-th noon, if that is not 0."""
+    until = MORNING + life.days * DAY
+    words = [sys.executable, "-m", "tests.follow_weeks", str(root / "live"), url, str(root / "clock"), str(until)]
+    found: list[int] = []
+    with subprocess.Popen(
+        [*words, life.tf, ",".join(life.symbols)], stdout=subprocess.PIPE, text=True, cwd=PROJECT
+    ) as made:
+        for line in made.stdout or ():
+            found.append(json.loads(line)["rss"])
+            if kill_at and len(found) == kill_at:
+                made.send_signal(signal.SIGKILL)
+    assert made.returncode == (-signal.SIGKILL if kill_at else 0)
+    return found
+
+
+@pytest.mark.parametrize("life", [QUICK, pytest.param(LONG, marks=pytest.mark.long)], ids=["quick", "long"])
+def test_weeks_of_following_are_a_batch_ingest_in_flat_memory(life: Life, root: Path) -> None:
+    (root / "live").mkdir()
+    cell = Cell(root / "clock", MORNING)
+    with Moody(cell, replace(HEALTHY, server_errors=0.01, empty_pages=0.01)) as venue:  # type: ignore[arg-type]
+
+        def mood(path, query, reply):  # type: ignore[no-untyped-def]
+            since = (cell() - day_start(FIRST)) % (3 * DAY)
+            return (503, {}, b"down") if any(start <= since < end for start, end in OUTAGES) else reply()
+
+        venue.mood = mood
+        places = [shelf(root / "live", life.tf, symbol) for symbol in life.symbols]
+        for place in places:
+            run(sim_source(venue.url), place, [FIRST - timedelta(days=1)], now=MORNING)
+        noons(life, root, venue.url, life.kill_at)
+        memory = noons(life, root, venue.url)
+        venue.mood = lambda path, query, reply: reply()
+        done = list(days.committed(places[0]))
+        final = done[:-1]  # the newest may still be restated, and is asked for again when the next one is committed
+        assert final == days_between(FIRST - timedelta(days=1), FIRST + timedelta(days=life.days - 2))
+        for place in places:
+            run(sim_source(venue.url), shelf(root / "batch", life.tf, place.symbol), final, now=cell())
+    found, same = lakes.day_folders(root / "live"), lakes.day_folders(root / "batch")
+    assert len(same) == len(final) * len(places)
+    assert {name: found[name] for name in same} == same
+
+    told = [json.loads(line) for line in (root / "live" / "heard.jsonl").read_bytes().splitlines()]
+    for place in places:
+        ours = {line["ts"]: line for line in told if line["symbol"] == place.symbol}
+        assert list(ours) == sorted(ours), "no bar was first told of after one that closed later"
+        for day in done[1:]:
+            bars = bars_of(days.need(place, day).table())
+            for line in lines(place.symbol, place.tf, bars, bars.ts.tolist()):
+                assert ours[json.loads(line)["ts"]] == json.loads(line)
+    assert len(told) > len(ours) * len(places), "some bars were restated"
+    warm = memory[1:]
+    assert len(warm) >= 2
+    assert max(warm) <= 1.05 * min(warm), [round(one / 2**20, 1) for one in memory]
+    print("MiB at each noon:", [round(one / 2**20, 1) for one in memory])
