@@ -167,24 +167,26 @@ class Follower:
         self.newest = max([self.newest, *found.fresh])
 
     def _tell_people(self, found: Taken, at: int) -> None:
+        self._tell_restated(found.changes)
         if len(found.fresh) > MANY:
             span = f"{utc(found.fresh[0])} … {utc(found.fresh[-1])}"
             self.voice.bar(f"{self.name}: {len(found.fresh):,} bars of {span}")
-        else:
-            for ts in found.fresh:
-                self.voice.bar(
-                    f"{self.name} {utc(ts)} {_told(found.bars, ts)}, {(at - ts) / 1000:.1f} s after its close"
-                )
+            return
+        for ts in found.fresh:
+            after = f"{(at - ts) / 1000:.1f} s after its close"
+            self.voice.bar(f"{self.name} {utc(ts)} {_told(found.bars, ts)}, {after}")
+
+    def _tell_restated(self, changes: Sequence[Change]) -> None:
         by_bar: dict[int, list[Change]] = {}
-        for change in found.changes:
+        for change in changes:
             by_bar.setdefault(change.ts, []).append(change)
         self.restated += len(by_bar)
         if len(by_bar) > MANY:
             self.voice.bar(f"{self.name}: {len(by_bar):,} bars of {utc(min(by_bar))} … {utc(max(by_bar))} restated")
             return
-        for ts, changes in by_bar.items():
-            self._tell_late(changes)
-            said = ", ".join(f"{c.column} {_value(c.old)} -> {_value(c.new)}" for c in changes)
+        for ts, of_bar in by_bar.items():
+            self._tell_late(of_bar)
+            said = ", ".join(f"{one.column} {_value(one.old)} -> {_value(one.new)}" for one in of_bar)
             self.voice.bar(f"{self.name} {utc(ts)} restated: {said}")
 
     def _tell_late(self, changes: Sequence[Change]) -> None:

@@ -37,11 +37,15 @@ class Ended(BaseException):
 
 
 class Fast:
-    """A clock (UTC ms) that sleeping moves; at `until` it ends who sleeps. `at` : what happens when, once."""
+    """A clock (UTC ms) that sleeping moves; at `until` it ends who sleeps.
+
+    at : what happens when, once each. moved : hears the time when it has moved.
+    """
 
     def __init__(self, now: int, until: int) -> None:
         self.ms, self.until = now, until
         self.at: list[tuple[int, Callable[[], object]]] = []
+        self.moved: Callable[[int], object] = lambda ms: None
 
     def __call__(self) -> int:
         return self.ms
@@ -53,6 +57,7 @@ class Fast:
         if self.ms >= self.until:
             raise Ended
         self.ms += max(round(seconds * 1000), 1)
+        self.moved(self.ms)
         while self.at and self.at[0][0] <= self.ms:
             self.at.pop(0)[1]()
 

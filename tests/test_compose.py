@@ -279,3 +279,20 @@ def test_a_key_in_the_secrets_folder_is_read_and_never_shown(filled: Checkout) -
     assert not list((filled.folder / "data").glob("parquet/*")), "a run with a key wrote days without the venue"
     inside = ["docker", "run", "--rm", "--entrypoint", "ls", "perplake-test", "-A", "secrets"]
     assert subprocess.run(inside, capture_output=True, check=True).stdout == b""
+
+
+@pytest.mark.long
+def test_the_collector_follows_is_found_well_and_ends_cleanly(checkout: Checkout) -> None:
+    try:
+        up = checkout.compose("up", "--detach", "--wait", "--wait-timeout", "300", "collector", SYMBOLS="BTCUSDT")
+        assert up.returncode == 0, up.stderr + checkout.compose("logs", "collector").stdout
+        beside = checkout.compose("exec", "-T", "collector", "python", "-m", "lake", "status")
+        assert (beside.returncode, "follow 5m BTCUSDT: last bar" in beside.stdout) == (0, True), beside.stdout
+        stopped = checkout.compose("stop", "collector")
+        assert stopped.returncode == 0, stopped.stderr
+        listed = checkout.compose("ps", "--all", "--format", "json", "collector").stdout
+        assert re.search(r'"ExitCode": ?143\b', listed), listed
+        assert "ended by SIGTERM" in checkout.compose("logs", "collector").stdout
+        assert (checkout.folder / "data-sim" / "live" / "5m" / "BTCUSDT.parquet").stat().st_uid == checkout.uid
+    finally:
+        checkout.compose("rm", "--force", "--stop", "collector")

@@ -8,18 +8,22 @@ from dataclasses import replace
 from datetime import date, timedelta
 from email.utils import formatdate
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from lake import days, following, live, locks, raw
-from meta.errors import Refused, VenueRefused
+from meta.errors import Refused, Usage, VenueRefused
 from meta.timeframes import DAY, HOUR, MINUTE, day_of, day_start, days_between, timeframe, utc
-from p1_ingest.known import NAMES, bars_of
+from p1_ingest.known import NAMES, bars_of, lines
 from p1_ingest.pace import Pace
 from p1_ingest.sim.quirks import CALM
+from p1_ingest.sources.binance import Binance, BinanceConf, Hosts
 from p1_ingest.sources.coinglass import CoinGlass, sim_source
 from tests import lakes
+from tests.archive import Archive, served
+from tests.binance_venue import Venue, open_venue
 from tests.follows import Fast, Heard, Moody, follow, shelf, without_newest
 from tests.test_p1_ingest_record import run
 
@@ -366,3 +370,41 @@ def test_how_it_stands_is_told_and_judged(root: Path) -> None:
     assert "no answer since" in quiet.unwell(quiet.beat)
     assert well.line(well.beat).startswith("follow 1h BTCUSDT: last bar 2025-05-01T10:00:00.000Z, known ")
     assert following.all_of(root) == [told]
+
+
+# --- a source with an archive
+
+
+class Late(Venue):
+    """Binance's REST, whose interest and ratios come two minutes after the bar."""
+
+    def _metrics(self, path: str, symbol: str, start: int, end: int) -> list[dict[str, Any]]:
+        return super()._metrics(path, symbol, start, min(end, self.now - 2 * MINUTE))
+
+
+@pytest.mark.parametrize("kind", [Venue, Late])
+def test_binances_live_bars_come_by_rest_and_are_those_of_the_committed_day(root: Path, kind: type[Venue]) -> None:
+    evening = day_start(date(2025, 3, 2)) + 20 * HOUR + 7 * MINUTE
+    clock, heard, log = Fast(evening, evening + 5 * HOUR + 10 * MINUTE), Heard(), list[str]()
+    venue, archive = kind(clock()), Archive(root / "archive")
+    day = day_of(evening)
+    archive.days("BTCUSDT", TF, [day - timedelta(days=2), day - timedelta(days=1)])
+    clock.moved = lambda ms: setattr(venue, "now", ms)
+    with served(archive.root) as vision, open_venue(venue) as rest:
+        source = Binance(BinanceConf(hosts=Hosts(vision, rest, rest)), clock=clock)
+        place = shelf(root / "lake")
+        follow(source, [place], clock, heard, log=log.append)
+    assert list(days.committed(place)) == [day]
+    told = {line["ts"]: line for line in heard.json()}
+    bars = bars_of(days.need(place, day).table())
+    whole = [json.loads(line) for line in lines("BTCUSDT", TF, bars, bars.ts.tolist())]
+    assert [told[line["ts"]] for line in whole] == whole
+    assert {"oi_now", "ls_taker", "funding_now", "mark_price", "spot_taker_buy"} <= set(whole[-1])
+    first = next(i for i, line in enumerate(log) if "binance_vision" in line)
+    looks = [line for line in log[:first] if "binance_fapi /fapi/v1/klines" in line]
+    assert len(looks) >= 5, "before midnight the archive was asked for nothing"
+    assert bool(heard.changes) == (kind is Late)
+    if kind is Late:
+        assert sum("oi_now oi_base ls_top_account" in line for line in heard.said) == 1
+    with pytest.raises(Usage, match="archive alone"):
+        Binance(BinanceConf(route="daily")).today()

@@ -81,7 +81,7 @@ def test_weeks_of_following_are_a_batch_ingest_in_flat_memory(life: Life, root: 
             run(sim_source(venue.url), place, [FIRST - timedelta(days=1)], now=MORNING)
         noons(life, root, venue.url, life.kill_at)
         memory = noons(life, root, venue.url)
-        venue.mood = lambda path, query, reply: reply()
+        venue.mood, venue.quirks = lambda path, query, reply: reply(), replace(HEALTHY, server_errors=0.0)
         done = list(days.committed(places[0]))
         final = done[:-1]  # the newest may still be restated, and is asked for again when the next one is committed
         assert final == days_between(FIRST - timedelta(days=1), FIRST + timedelta(days=life.days - 2))
