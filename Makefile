@@ -67,6 +67,9 @@ test: .venv/dev  ## the whole test suite, with lint and types
 test-long: .venv/dev  ## the long forms of the reliability bars
 	.venv/bin/python -m pytest -m long
 
+soak: .venv/dev  ## writers killed at random while readers verify: SECONDS=600
+	.venv/bin/python -m tests.soak $(if $(SECONDS),--seconds $(SECONDS))
+
 fuzz: .venv/dev  ## mutated bytes for everything that parses: COUNT=100000, or SECONDS and SEED
 	.venv/bin/python -m tests.fuzz $(if $(COUNT),--count $(COUNT)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
