@@ -135,6 +135,12 @@ def wait_option(command: F) -> F:
     )
 
 
+def prune_option(command: F) -> F:
+    """--prune: take away days that their inputs no longer make, however many."""
+    told = "Take away days their inputs no longer make even where they are most days; fewer always go."
+    return click.option("--prune", is_flag=True, help=told)(command)
+
+
 def symbols_of(given: tuple[str, ...]) -> list[str]:
     """Which symbols are meant? The flag's, else SYMBOLS, else conf's."""
     named = (

@@ -5,6 +5,7 @@
     publish  absent: rename into place · present: exchange the two folders — the only commit point
              refused by the file system: make-before-break, the manifest listing {old, new} while the part changes
     durable  fsync the parent folders; log; then remove the old generation
+    remove   a day that nothing makes any more goes the same way: one rename out of its place into the staging folder
 
 The name of a staging folder says its job, its day and the manifests before and after it, so that recovery needs
 nothing else to tell what was going on.
@@ -27,17 +28,15 @@ from lake.layout import MANIFEST, SUCCESS, Shelf
 from lake.manifest import Entry, Provenance, digest, parsed, written
 from meta.errors import DurabilityUnknown, PerplakeError, Refused
 
-NONE = "none"
-
 
 @dataclass(frozen=True)
 class Staged:
-    """A day ready to be published: its staging folder, and its manifest entries before (None: absent) and after."""
+    """A day ready to be published: its staging folder, and its manifest entries before and after (None: absent)."""
 
     day: date
     folder: Path
     old: Entry | None
-    new: Entry
+    new: Entry | None
 
 
 @contextmanager
@@ -74,8 +73,7 @@ class Writer:
         With `guard`, a day of fewer bars, or fewer values in any column, than the committed one is refused unless
         `allow_shrink`. Raises Refused, Tampered.
         """
-        if any(staged.day == day for staged in self.staged):
-            raise Refused(f"{self.shelf} {day} is staged already; publish it before staging it again")
+        self._is_not_staged(day)
         parts.belongs(table, day, self.shelf.tf, self.shelf.symbol)
         old = days.entry(self.shelf, day)
         data = parts.encoded(table)
@@ -89,6 +87,19 @@ class Writer:
             if guard and not allow_shrink:
                 self._does_not_shrink(day, table)
         self.staged.append(_stage(self.shelf, day, old, new, data))
+        return True
+
+    def remove(self, day: date) -> bool:
+        """Prepare to take a day away. Returns False where it is not committed. Raises Refused, Tampered."""
+        self._is_not_staged(day)
+        old = days.entry(self.shelf, day)
+        if old is None:
+            return False
+        self._no_stranger_in(day)
+        folder = _staging(self.shelf, day, old, None)
+        disk.make_folders(folder.parent)
+        disk.make_folder(folder)
+        self.staged.append(Staged(day, folder, old, None))
         return True
 
     def publish(self) -> list[date]:
@@ -108,6 +119,10 @@ class Writer:
         while self.staged:
             disk.remove_tree(self.staged.pop().folder)
         return done
+
+    def _is_not_staged(self, day: date) -> None:
+        if any(staged.day == day for staged in self.staged):
+            raise Refused(f"{self.shelf} {day} is staged already; publish it before staging it again")
 
     def _nothing_in_the_way(self, day: date) -> None:
         folder = self.shelf.day_folder(day)
@@ -146,9 +161,9 @@ def _is_no_other_symbols(shelf: Shelf) -> None:
         raise Refused(f"{shelf.folder} is the lake of {theirs}, not of {shelf}; give another --out")
 
 
-def logged(shelf: Shelf, day: date, old: Entry | None, new: Entry) -> log.Line:
+def logged(shelf: Shelf, day: date, old: Entry | None, new: Entry | None) -> log.Line:
     """Which log line tells this publish?"""
-    return log.line(shelf, day, old.sha256 if old else log.ABSENT, new.sha256)
+    return log.line(shelf, day, *(entry.sha256 if entry else log.ABSENT for entry in (old, new)))
 
 
 def _said(column: pa.ChunkedArray) -> int:
@@ -162,10 +177,14 @@ def _shrinks(shelf: Shelf, day: date, now: str, before: str) -> str:
     return f"{shelf} {day}: the answer holds {now}, the committed day {before}; --force writes it all the same"
 
 
+def _staging(shelf: Shelf, day: date, old: Entry | None, new: Entry | None) -> Path:
+    """Where is a job staged? The name says all that recovery has to know."""
+    before, after = (digest(written([entry]))[:16] if entry else recover.NONE for entry in (old, new))
+    return shelf.root / ".lake" / "staging" / f"{locks.job_name(shelf)}~{day:%Y%m%d}~{before}~{after}"
+
+
 def _stage(shelf: Shelf, day: date, old: Entry | None, new: Entry, data: bytes) -> Staged:
-    before = digest(written([old]))[:16] if old else NONE
-    manifest = written([new])
-    folder = shelf.root / ".lake" / "staging" / f"{locks.job_name(shelf)}~{day:%Y%m%d}~{before}~{digest(manifest)[:16]}"
+    manifest, folder = written([new]), _staging(shelf, day, old, new)
     fresh = folder / "new"
     staged = Staged(day, folder, old, new)
     try:
@@ -175,7 +194,7 @@ def _stage(shelf: Shelf, day: date, old: Entry | None, new: Entry, data: bytes) 
         disk.create(fresh / new.file, data)
         disk.create(fresh / MANIFEST, manifest)
         disk.create(fresh / SUCCESS, b"")
-        _check(shelf, staged)
+        _check(shelf, staged, new)
     except BaseException:
         with contextlib.suppress(OSError):  # what failed first is what the caller needs to hear
             disk.remove_tree(folder)
@@ -183,29 +202,32 @@ def _stage(shelf: Shelf, day: date, old: Entry | None, new: Entry, data: bytes) 
     return staged
 
 
-def _check(shelf: Shelf, staged: Staged) -> None:
+def _check(shelf: Shelf, staged: Staged, new: Entry) -> None:
     """Does the disk hold what was staged? Reopened and compared, before anything is published."""
     fresh = staged.folder / "new"
-    data = (fresh / staged.new.file).read_bytes()
+    data = (fresh / new.file).read_bytes()
     told = parsed((fresh / MANIFEST).read_bytes(), f"{shelf} {staged.day} (staged) {MANIFEST}")
-    if digest(data) != staged.new.sha256 or told != [staged.new]:
+    if digest(data) != new.sha256 or told != [new]:
         raise Refused(f"{shelf} {staged.day}: the disk gave back other bytes than were written; check the disk")
     keys, schema = parts.keys_of(data, f"{shelf} {staged.day} (staged)")
     parts.belongs(keys, staged.day, shelf.tf, shelf.symbol)
-    if keys.num_rows != staged.new.rows or parts.schema_digest(schema) != staged.new.schema:
+    if keys.num_rows != new.rows or parts.schema_digest(schema) != new.schema:
         raise Refused(f"{shelf} {staged.day}: the staged part reads back as another table; report this as a fault")
 
 
 def _settle(staged: list[Staged]) -> None:
     """Make what is staged durable, before any of it shows."""
-    files = [one.folder / "new" / name for one in staged for name in (one.new.file, MANIFEST, SUCCESS)]
-    disk.sync_all(files)
-    disk.sync_all([one.folder / "new" for one in staged])
+    made = [(one.folder / "new", one.new.file) for one in staged if one.new]
+    disk.sync_all([folder / name for folder, part in made for name in (part, MANIFEST, SUCCESS)])
+    disk.sync_all([folder for folder, _ in made])
 
 
 def publish(shelf: Shelf, staged: Staged) -> None:
-    """The commit point: from here on every reader sees the new day."""
+    """The commit point: from here on every reader sees the new day, or that there is none."""
     fresh, folder = staged.folder / "new", shelf.day_folder(staged.day)
+    if staged.new is None:
+        disk.place(folder, staged.folder / recover.GONE)
+        return
     if staged.old is None:
         disk.make_folders(folder.parent)
         disk.place(fresh, folder)
@@ -215,22 +237,21 @@ def publish(shelf: Shelf, staged: Staged) -> None:
     except OSError as error:
         if error.errno not in disk.REFUSALS:
             raise
-        _make_before_break(folder, staged)
+        _make_before_break(folder, staged.folder, staged.old, staged.new)
 
 
-def _make_before_break(folder: Path, staged: Staged) -> None:
+def _make_before_break(folder: Path, staging: Path, old: Entry, new: Entry) -> None:
     """Publish where two folders cannot be exchanged. The marker never goes away, and the part always has its row."""
-    assert staged.old is not None
-    both = written([staged.old, staged.new])
-    disk.write_new(staged.folder / recover.BOTH, both)
-    disk.write_new(staged.folder / "swap", both)
-    disk.sync_folder(staged.folder)
+    both = written([old, new])
+    disk.write_new(staging / recover.BOTH, both)
+    disk.write_new(staging / "swap", both)
+    disk.sync_folder(staging)
     for source, target in (
         ("swap", MANIFEST),
-        (f"new/{staged.new.file}", staged.new.file),
+        (f"new/{new.file}", new.file),
         (f"new/{MANIFEST}", MANIFEST),
     ):
-        disk.replace(staged.folder / source, folder / target)
+        disk.replace(staging / source, folder / target)
         disk.sync_folder(folder)
 
 

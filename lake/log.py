@@ -13,12 +13,12 @@ from lake import disk, locks, regular
 from lake.layout import Shelf
 
 ABSENT = "absent"
-DIGEST = re.compile("[0-9a-f]{64}")
+PART = re.compile(f"[0-9a-f]{{64}}|{ABSENT}")
 
 
 @dataclass(frozen=True)
 class Line:
-    """One publish: when, which day, and the sha256 of its part before and after (`absent` before the first)."""
+    """One publish: when, which day, and the sha256 of its part before and after (`absent` where there is none)."""
 
     time: str
     dataset: str
@@ -72,7 +72,7 @@ def lines(root: Path) -> Iterator[Line]:
     with io.TextIOWrapper(found, encoding="utf-8", errors="replace") as file:
         for text in file:
             cells = text.rstrip("\n").split("\t")
-            if len(cells) == 7 and _is_day(cells[4]) and DIGEST.fullmatch(cells[6]):
+            if len(cells) == 7 and _is_day(cells[4]) and PART.fullmatch(cells[6]):
                 yield Line(*cells)
 
 
@@ -84,10 +84,10 @@ def _is_day(text: str) -> bool:
 
 
 def last_words(shelf: Shelf) -> dict[date, str]:
-    """What is the log's last word on each day of this shelf: the sha256 of its part?"""
+    """What is the log's last word on each day of this shelf: the sha256 of its part? Not of days taken away."""
     named = (shelf.dataset.name, shelf.tf.name, shelf.symbol)
     told = {line.day: line.new for line in lines(shelf.root) if (line.dataset, line.tf, line.symbol) == named}
-    return {date.fromisoformat(day): new for day, new in told.items()}
+    return {date.fromisoformat(day): new for day, new in told.items() if new != ABSENT}
 
 
 def complete(root: Path, wanted: Line) -> bool:

@@ -12,8 +12,10 @@ from lake.layout import MANIFEST, Shelf
 from lake.manifest import Entry, digest, parsed, written
 from meta.errors import Tampered
 
+NONE = "none"  # in a staging folder's name, where the day is absent before or after
+GONE = "gone"  # in a staging folder: the day that was taken away
 BOTH = "both"  # in a staging folder: the manifest that lists the old and the new part
-STAGING = re.compile(r"(?P<job>.+)~(?P<day>[0-9]{8})~(?P<old>none|[0-9a-f]{16})~(?P<new>[0-9a-f]{16})")
+STAGING = re.compile(r"(?P<job>.+)~(?P<day>[0-9]{8})~(?P<old>none|[0-9a-f]{16})~(?P<new>none|[0-9a-f]{16})")
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def shelf(shelf: Shelf) -> list[date]:
     for left in found:
         with locks.publishing(shelf.root):
             now = _one_row(shelf, left)
-        if now is not None and digest(written([now]))[:16] == left.new:
+        if (digest(written([now]))[:16] if now else NONE) == left.new:
             disk.sync_folder(shelf.day_folder(left.day).parent)
             _log(shelf, left, now)
         disk.remove_tree(left.folder)
@@ -79,17 +81,18 @@ def _one_row(shelf: Shelf, left: Leftover) -> Entry | None:
     return known
 
 
-def _log(shelf: Shelf, left: Leftover, now: Entry) -> None:
+def _log(shelf: Shelf, left: Leftover, now: Entry | None) -> None:
     """Tell of a publish that was not told yet. Once the old generation is touched, it has been told."""
-    if left.old == "none":
-        log.complete(shelf.root, log.line(shelf, left.day, log.ABSENT, now.sha256))
+    after = now.sha256 if now else log.ABSENT
+    if left.old == NONE:
+        log.complete(shelf.root, log.line(shelf, left.day, log.ABSENT, after))
         return
-    for name in (f"new/{MANIFEST}", BOTH):
+    for name in (f"new/{MANIFEST}", f"{GONE}/{MANIFEST}", BOTH):
         try:
             entries = parsed((left.folder / name).read_bytes(), str(left.folder))
         except (FileNotFoundError, Tampered):
             continue
         for old in entries:
             if digest(written([old]))[:16] == left.old:
-                log.complete(shelf.root, log.line(shelf, left.day, old.sha256, now.sha256))
+                log.complete(shelf.root, log.line(shelf, left.day, old.sha256, after))
                 return

@@ -156,12 +156,14 @@ def _look(place: Shelf, day: date, whole: bool) -> Looked:
 def _disagreements(place: Shelf, looked: Sequence[Looked], staged: set[str], words: dict[date, str]) -> list[Finding]:
     """Where do this shelf's parts and the log's last words differ?"""
     on_disk = {found.day: found for found in looked}
-    return [*_gone(place, words, on_disk), *_others(place, words, on_disk, staged)]
+    return [*_gone(place, words, on_disk, staged), *_others(place, words, on_disk, staged)]
 
 
-def _gone(place: Shelf, words: dict[date, str], on_disk: dict[date, Looked]) -> Iterator[Finding]:
+def _gone(place: Shelf, words: dict[date, str], on_disk: dict[date, Looked], staged: set[str]) -> Iterator[Finding]:
     for day in words:
         found = on_disk.get(day)
+        if any(_is_removal(name, place, day) for name in staged):  # told a moment later, or by recovery
+            continue
         if found is None or (found.entry is None and not found.findings):
             remedy = days.how_to_make(place, day, day)
             yield Finding(place.day_folder(day), "is gone, and the log tells of it", remedy, place, day)
@@ -178,6 +180,10 @@ def _others(place: Shelf, words: dict[date, str], on_disk: dict[date, Looked], s
     if unknown:
         fact = f"holds {len(unknown)} days the log does not know, {unknown[0]} … {unknown[-1]}"
         yield Finding(place.folder, fact, "were they copied here?", place, wrong=False)
+
+
+def _is_removal(name: str, place: Shelf, day: date) -> bool:
+    return name.startswith(f"{locks.job_name(place)}~{day:%Y%m%d}~") and name.endswith(f"~{recover.NONE}")
 
 
 def _is_untold(place: Shelf, found: Looked, staged: set[str]) -> bool:

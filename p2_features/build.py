@@ -12,7 +12,7 @@ from datetime import date, timedelta
 import numpy as np
 import pyarrow as pa
 
-from lake import commit, days, frames, fresh, notes
+from lake import commit, days, frames, fresh, notes, orphans
 from lake.cli import Span
 from lake.frames import Grid, first_position
 from lake.layout import Shelf
@@ -44,6 +44,8 @@ class Built:
     reasons: Counter[str] = field(default_factory=Counter)
     cost: Counter[str] = field(default_factory=Counter)
     warming: int = 0
+    cold: set[date] = field(default_factory=set)  # of those computed: wholly inside the warm-up
+    orphans: orphans.Orphans = field(default_factory=orphans.Orphans)
     command: str = ""  # what builds these features again
 
     def lines(self) -> list[str]:
@@ -54,6 +56,7 @@ class Built:
             f"to the same, {self.fresh} fresh, {self.warming} inside the warm-up; "
             f"{self.rows:,} rows of {self.bars:,} bars"
         ]
+        told += self.orphans.lines(name)
         told += [f"{name}: not written: {n:,} rows, {why}" for why, n in self.reasons.most_common()]
         told += [f"{name}: without {feature}: {why}" for feature, why in self.left_out.items()]
         return told
@@ -70,6 +73,7 @@ class Built:
                 "unchanged": self.unchanged,
                 "fresh": self.fresh,
                 "warm-up": self.warming,
+                **self.orphans.data(),
             },
             "rows": self.rows,
             "bars": self.bars,
@@ -85,6 +89,7 @@ def build(
     asked: Asked,
     wait: float = 0.0,
     tell: Callable[[str], None] = lambda line: None,
+    prune: bool = False,
 ) -> Built:
     """Bring this symbol's features up to its bars, within the span.
 
@@ -109,6 +114,7 @@ def build(
             built.committed += writer.publish()
             done += len(chunk)
             tell(f"{shelf}: {chunk[0]} … {chunk[-1]}: {done} of {len(stale)} days")
+        built.orphans = orphans.take_away(writer, span, {*candidates} - built.cold, prune)
     return built
 
 
@@ -168,6 +174,7 @@ def _compute(writer: commit.Writer, bars: Shelf, chunk: list[date], choice: Choi
         at = grid.day(day)
         if not warm[at].any():  # wholly inside the warm-up: not a day of the dataset
             built.warming += 1
+            built.cold.add(day)
             continue
         inputs = _inputs(day, grid.entries, choice, bars.tf)
         table = _table(choice, computed, grid, at, mask, bars.symbol)

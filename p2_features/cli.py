@@ -71,6 +71,7 @@ def _targets(
 @click.option("--winsor_low", type=float, metavar="Q", help="Lower quantile of the past a value is clipped to (0.01).")
 @click.option("--winsor_high", type=float, metavar="Q", help="Upper quantile of the past a value is clipped to (0.99).")
 @click.option("--json", "as_json", is_flag=True, help="What was done as JSON.")
+@cli.prune_option
 @cli.wait_option
 @cli.debug_option
 def build(
@@ -88,6 +89,7 @@ def build(
     winsor_low: float | None,
     winsor_high: float | None,
     as_json: bool,
+    prune: bool,
     wait: float,
     debug: bool,
 ) -> int:
@@ -108,7 +110,7 @@ def build(
     for target in targets:
         chosen_span = span if target.days is None else replace(span, only=frozenset(target.days))
         try:
-            done = building.build(target.shelf, target.bars, chosen_span, asked, wait, cli.say)
+            done = building.build(target.shelf, target.bars, chosen_span, asked, wait, cli.say, prune)
         except (PerplakeError, OSError) as error:
             if len(targets) == 1:
                 raise

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 import numpy as np
 import pyarrow as pa
 
-from lake import commit, days, frames, fresh
+from lake import commit, days, frames, fresh, orphans
 from lake.cli import Span
 from lake.frames import Grid
 from lake.layout import Shelf
@@ -41,6 +41,7 @@ class Built:
     rows: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
+    orphans: orphans.Orphans = field(default_factory=orphans.Orphans)
 
     def lines(self) -> list[str]:
         """How is it told to people?"""
@@ -51,6 +52,7 @@ class Built:
         ]
         if self.rows:
             told.append(f"{name}: " + ", ".join(f"{o} {n / self.rows:.2%}" for o, n in self.outcomes.most_common()))
+        told += self.orphans.lines(name)
         told += [f"{name}: no label on {n:,} rows: {why}" for why, n in self.reasons.items() if n and why != "labelled"]
         return told
 
@@ -61,7 +63,7 @@ class Built:
         return {
             "symbol": self.symbol,
             "tf": self.tf,
-            "days": {**told, "waiting": waiting},
+            "days": {**told, "waiting": waiting, **self.orphans.data()},
             "rows": self.rows,
             "outcomes": dict(self.outcomes),
             "not_labelled": {why: n for why, n in self.reasons.items() if why != "labelled"},
@@ -96,7 +98,13 @@ class Work:
         return -(-self.rules.barriers.H // self.bars.tf.per_day)
 
 
-def build(work: Work, span: Span, wait: float = 0.0, tell: Callable[[str], None] = lambda line: None) -> Built:
+def build(
+    work: Work,
+    span: Span,
+    wait: float = 0.0,
+    tell: Callable[[str], None] = lambda line: None,
+    prune: bool = False,
+) -> Built:
     """Bring this symbol's labels up to its features and bars, within the span.
 
     Raises NotReady where there are no features or bars, Busy, Tampered.
@@ -120,6 +128,7 @@ def build(work: Work, span: Span, wait: float = 0.0, tell: Callable[[str], None]
             built.committed += writer.publish()
             done += len(chunk)
             tell(f"{work.shelf}: {chunk[0]} … {chunk[-1]}: {done} of {len(stale)} days")
+        built.orphans = orphans.take_away(writer, span, {*wanted} - {*built.waiting}, prune)
     return built
 
 
@@ -188,7 +197,7 @@ def _label(writer: commit.Writer, work: Work, chunk: list[date], own: Own | None
     for i, day in enumerate(chunk):
         status = labels.status[bounds[i] : bounds[i + 1]]
         counts = Counter({REASONS[code]: int(n) for code, n in enumerate(np.bincount(status)) if n})
-        if OPEN_ENDED & set(status.tolist()):
+        if grid.entries[day] is None or OPEN_ENDED & set(status.tolist()):
             built.waiting.append(day)
             continue
         rows = np.flatnonzero((labels.position >= grid.day(day).start) & (labels.position < grid.day(day).stop))

@@ -86,6 +86,7 @@ def _targets(
 @click.option("--min-barrier-bp", type=float, help="Narrower barriers give no label (0).")
 @click.option("--cost-bp", type=float, help="Cost of a round trip; above 0 adds ret_net (0).")
 @click.option("--json", "as_json", is_flag=True, help="What was done as JSON.")
+@cli.prune_option
 @cli.wait_option
 @cli.debug_option
 def triple_barrier(
@@ -108,6 +109,7 @@ def triple_barrier(
     min_barrier_bp: float | None,
     cost_bp: float | None,
     as_json: bool,
+    prune: bool,
     wait: float,
     debug: bool,
 ) -> int:
@@ -130,7 +132,7 @@ def triple_barrier(
         work = building.Work(target.shelf, target.features, target.bars, chosen)
         chosen_span = span if target.days is None else replace(span, only=frozenset(target.days))
         try:
-            done = building.build(work, chosen_span, wait, cli.say)
+            done = building.build(work, chosen_span, wait, cli.say, prune)
         except (PerplakeError, OSError) as error:
             if len(targets) == 1:
                 raise

@@ -42,6 +42,7 @@ def _each(shelves: list[Shelf], work: Callable[[Shelf], T]) -> tuple[list[T], in
 @cli.lake_option
 @click.option("--H", "horizon", type=click.IntRange(1), help="Horizon in bars, where the labels are not of conf's.")
 @click.option("--json", "as_json", is_flag=True, help="What was done as JSON.")
+@cli.prune_option
 @cli.wait_option
 @cli.debug_option
 def weights(
@@ -51,6 +52,7 @@ def weights(
     lake: str | None,
     horizon: int | None,
     as_json: bool,
+    prune: bool,
     wait: float,
     debug: bool,
 ) -> int:
@@ -69,7 +71,7 @@ def weights(
 
     def weighed(shelf: Shelf) -> weighing.Weighed:
         work = weighing.Work(shelf, shelf.sibling(DATASETS["labels"]), shelf.sibling(DATASETS["bars"]), H)
-        done = weighing.build(work, span, wait, cli.say)
+        done = weighing.build(work, span, wait, cli.say, prune)
         for line in () if as_json else done.lines():
             click.echo(line)
         return done

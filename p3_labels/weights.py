@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from lake import commit, days, frames, fresh
+from lake import commit, days, frames, fresh, orphans
 from lake.cli import Span
 from lake.days import Day
 from lake.frames import Grid
@@ -42,6 +42,7 @@ class Weighed:
     unchanged: int = 0
     waiting: list[date] = field(default_factory=list)
     unique: list[NDArray[np.float64]] = field(default_factory=list)
+    orphans: orphans.Orphans = field(default_factory=orphans.Orphans)
 
     def _facts(self) -> tuple[int, float, float]:
         rows = np.concatenate(self.unique) if self.unique else np.zeros(0)
@@ -57,7 +58,7 @@ class Weighed:
         ]
         if rows:
             told.append(f"{name}: mean uniqueness {mean:.4f}, which add up to {mean * rows:,.0f} labels on their own")
-        return told
+        return told + self.orphans.lines(name)
 
     def data(self) -> dict[str, object]:
         """How is it told to machines?"""
@@ -66,7 +67,7 @@ class Weighed:
         return {
             "symbol": self.symbol,
             "tf": self.tf,
-            "days": {**told, "waiting": [str(day) for day in self.waiting]},
+            "days": {**told, "waiting": [str(day) for day in self.waiting], **self.orphans.data()},
             "rows": rows,
             "mean_uniqueness": mean,
             "effective_size": size,
@@ -106,7 +107,13 @@ class Spans(NamedTuple):
         return max(day, day_of(int(t1.max()) - step_ms)) if t1.size else day
 
 
-def build(work: Work, span: Span, wait: float = 0.0, tell: Callable[[str], None] = lambda line: None) -> Weighed:
+def build(
+    work: Work,
+    span: Span,
+    wait: float = 0.0,
+    tell: Callable[[str], None] = lambda line: None,
+    prune: bool = False,
+) -> Weighed:
     """Bring this symbol's weights up to its labels, within the span.
 
     Raises NotReady where there are no labels, Usage where they outlast the horizon, Busy, Tampered.
@@ -123,6 +130,7 @@ def build(work: Work, span: Span, wait: float = 0.0, tell: Callable[[str], None]
             _weigh(writer, work, chunk, min(labels), done)
             done.committed += writer.publish()
             tell(f"{work.shelf}: {chunk[0]} … {chunk[-1]}")
+        done.orphans = orphans.take_away(writer, span, {*wanted} - {*done.waiting}, prune)
     return done
 
 
