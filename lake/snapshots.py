@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from lake.manifest import digest
 from lake.notes import encoded
 from meta.datasets import FOLDS
 from meta.errors import DurabilityUnknown, NotReady, Refused, Tampered, Usage
-from meta.timeframes import Timeframe
+from meta.timeframes import TIMEFRAMES, Timeframe
 
 META = "meta.json"  # says what the others are: their sha256, under `files`
 ROLES, ROWS, INPUTS = "folds.parquet", "rows.parquet", "inputs.parquet"  # of folds
@@ -57,6 +57,38 @@ def read(place: Shelf, name: str, said: Mapping[str, Any]) -> bytes:
     if digest(data) != said["files"].get(name):
         raise Tampered(f"{place}: {name} is missing or not what its {META} describes; {again(place)}")
     return data
+
+
+def named(root: Path, job: str) -> Shelf | None:
+    """Whose snapshot does a folder in staging of this name make? None where it is none."""
+    kind, tf, name = [*job.split("~"), "", ""][:3]
+    known = kind == FOLDS.folder and tf in TIMEFRAMES and NAME.fullmatch(name)
+    return folds(root, TIMEFRAMES[tf], name) if known and job == f"{kind}~{tf}~{name}" else None
+
+
+def faults(root: Path) -> Iterator[tuple[Path, str, str, bool]]:
+    """What is not as the snapshots of this lake say? Path, fact, what heals it, and whether a table would be wrong.
+
+    Every byte is read. The caller holds the lake still. Folds of other labels than stand there are no fault of theirs.
+    """
+    for folder in sorted((root / FOLDS.folder).glob("*/*")):
+        place = named(root, f"{FOLDS.folder}~{folder.parent.name}~{folder.name}")
+        if place is None or folder.is_symlink() or not folder.is_dir():
+            yield folder, "is no snapshot of folds", "move it out of the lake", False
+            continue
+        try:
+            said = meta(place)
+        except (NotReady, Tampered) as error:
+            yield folder / META, f"is missing or not what was written ({type(error).__name__})", again(place), True
+            continue
+        for name in said["files"]:
+            try:
+                read(place, name, said)
+            except Tampered:
+                yield folder / name, f"is missing or not what its {META} describes", again(place), True
+        for path in sorted(folder.iterdir()):
+            if path.name not in {META, *said["files"]}:
+                yield path, "is not one of the snapshot's files", "move it out of the lake", False
 
 
 def publish(place: Shelf, files: Mapping[str, bytes], said: Mapping[str, Any], wait: float = 0.0) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from lake import advice, days, locks, log, notes, recover, roots
+from lake import advice, days, locks, log, notes, recover, roots, snapshots
 from lake.layout import DAY_FOLDER, MANIFEST, SUCCESS, Shelf, checked_or_none, shelf
 from lake.manifest import Entry, digest, written
 from meta.datasets import DATASETS, FOLDERS
@@ -66,6 +66,9 @@ def verify(root: Path, shelves: Sequence[Shelf] | None = None, sample: float | N
     findings = list(_strangers(root if shelves is None else None, places))
     for place in places:
         findings += _verified(place, sample)
+    if shelves is None:
+        with locks.snapshot(root):
+            findings += [Finding(path, fact, heals, wrong=wrong) for path, fact, heals, wrong in snapshots.faults(root)]
     return findings + _leftovers(root, places)
 
 
@@ -242,7 +245,9 @@ def _leftovers(root: Path, places: Sequence[Shelf]) -> list[Finding]:
     found = []
     for path in _folders(root / ".lake" / "staging"):
         match = recover.STAGING.fullmatch(path.name)
-        place = (named.get(match["job"]) or _shelf_of(root, match["job"])) if match else None
+        place = (
+            (named.get(match["job"]) or _shelf_of(root, match["job"])) if match else snapshots.named(root, path.name)
+        )
         if place is None:
             found.append(Finding(path, "was put there by no writer", "remove it", wrong=False))
         elif (seen := _identity(path)) and locks.holder(place) is None and _identity(path) == seen:

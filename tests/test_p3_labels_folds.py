@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
-from lake import catalog, notes, snapshots
+from lake import catalog, notes, snapshots, verify
 from lake import tables as lake_tables
 from lake.layout import Shelf
 from meta.errors import NotReady, PerplakeError, Refused, Tampered, Usage
@@ -288,3 +288,30 @@ def test_the_command_folds_all_symbols_into_one_snapshot(root: Path) -> None:
     again = CliRunner().invoke(commands, words, standalone_mode=False)
     assert "P3 folds 1h main written" in again.output and "tests 2025-" in again.output
     assert f"folds_{TF}" in catalog.views(root)
+
+
+@pytest.mark.parametrize("name", ["folds.parquet", "rows.parquet", "inputs.parquet", "meta.json"])
+@pytest.mark.parametrize("how", ["flipped", "gone", "empty"])
+def test_verify_reads_every_byte_of_a_snapshot(root: Path, name: str, how: str) -> None:
+    path = place(root).folder / name
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    if how == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(bytes(data) if how == "flipped" else b"")
+    (found,) = (one for one in verify.verify(root) if one.wrong)
+    assert found.path == path and "p3_labels folds --name main" in found.remedy
+
+
+def test_verify_tells_of_strangers_and_leftovers_of_snapshots(root: Path) -> None:
+    assert not verify.verify(root)
+    (place(root).folder / "notes.txt").write_text("mine")
+    (root / "folds" / TF / "~").mkdir()
+    (root / ".lake" / "staging" / f"folds~{TF}~main").mkdir()
+    told = {one.path.name: (one.fact, one.wrong) for one in verify.verify(root)}
+    assert told == {
+        "notes.txt": ("is not one of the snapshot's files", False),
+        "~": ("is no snapshot of folds", False),
+        f"folds~{TF}~main": ("was left by a writer that died", False),
+    }
