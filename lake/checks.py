@@ -14,16 +14,12 @@ from lake import cli, disk, settings
 from meta.errors import ChecksRed, PerplakeError, Usage
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from lake.days import Day
     from lake.layout import Shelf
 
 T = TypeVar("T")
 Verdict = Literal["ok", "info", "skipped", "warn", "FAIL"]
 RANK: dict[Verdict, int] = {"ok": 0, "info": 0, "skipped": 0, "warn": 1, "FAIL": 2}
 SIGNS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq}
-SQL = settings.PROJECT / "meta" / "checks"
 SHOWN = 5  # offenders kept as examples
 
 
@@ -31,6 +27,15 @@ def holds(bound: str, value: float) -> bool:
     """Does a value lie within a bound such as `<= 0.05`? NaN lies nowhere."""
     sign, limit = bound.split()
     return bool(SIGNS[sign](value, float(limit)))
+
+
+def is_bound(text: str) -> bool:
+    """Is this a bound such as `<= 0.05`?"""
+    sign, _, limit = text.partition(" ")
+    try:
+        return sign in SIGNS and math.isfinite(float(limit))
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True)
@@ -131,75 +136,6 @@ class Report:
         return [self.title, *(f"  {line.rstrip()}" for line in told)]
 
 
-@dataclass(frozen=True)
-class Query:
-    """A check written as SQL: its rows are the offenders."""
-
-    check: Check
-    sql: str
-
-
-def queries(dataset: str) -> list[Query]:
-    """Which checks does meta/checks hold for this dataset?
-
-    A file is called DATASET_NAME.sql. Its comments say what its offenders are, and how many there must or should be.
-    """
-    return [_query(path, path.stem.removeprefix(f"{dataset}_")) for path in sorted(SQL.glob(f"{dataset}_*.sql"))]
-
-
-def _query(path: Path, name: str) -> Query:
-    text = path.read_text(encoding="utf-8")
-    said = [line.removeprefix("--").strip() for line in text.splitlines() if line.startswith("--")]
-    bounds = dict(line.split(": ", 1) for line in said if line.startswith(("must: ", "should: ")))
-    meaning = " ".join(line for line in said if not line.startswith(("must: ", "should: ")))
-    return Query(Check(name, meaning, bounds.get("must", ""), bounds.get("should", "")), text)
-
-
-def asked(dataset: str, tables: Mapping[str, pa.Table], **variables: int | str) -> list[Finding]:
-    """What do this dataset's SQL checks find in these tables (name in the SQL -> table)?
-
-    variables : what the SQL reads as getvariable('name'). Nothing but the tables can be read.
-    """
-    import duckdb
-
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.execute("SET enable_external_access = false")
-        for name, value in variables.items():
-            connection.execute(f"SET VARIABLE {name} = {value!r}")
-        for name, table in tables.items():
-            connection.register(name, table)
-        return [_asked(connection, query) for query in queries(dataset)]
-
-
-def _asked(connection: Any, query: Query) -> Finding:
-    offenders = connection.sql(query.sql.strip().rstrip(";"))
-    count = offenders.aggregate("count(*)").fetchall()[0][0]
-    first = [_plain(row) for row in offenders.limit(SHOWN).to_arrow_table().to_pylist()] if count else []
-    note = f"the first: {', '.join(f'{name} {value}' for name, value in first[0].items())}" if first else ""
-    return query.check.found(count, note, first)
-
-
-def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    def said(value: Any) -> Any:
-        if hasattr(value, "isoformat"):
-            return value.isoformat().replace("+00:00", "Z")
-        return value if not isinstance(value, float) or math.isfinite(value) else str(value)
-
-    return {name: said(value) for name, value in row.items()}
-
-
-def keys(found: Sequence[Day], shelf: Shelf) -> list[Finding]:
-    """Are the keys of these days unique, ascending, on the grid, and each in its own day's folder?"""
-    import pyarrow as pa
-
-    tables = [day.table(["symbol", "ts"]) for day in found]
-    folders = [pa.array([day.day] * one.num_rows, pa.date32()) for day, one in zip(found, tables, strict=True)]
-    table = pa.concat_tables(one.append_column("day", folder) for one, folder in zip(tables, folders, strict=True))
-    numbered = table.append_column("row", pa.array(range(table.num_rows), pa.int64()))
-    return asked("keys", {"keys": numbered}, tf_ms=shelf.tf.ms, symbol=shelf.symbol)
-
-
 def each(
     targets: Sequence[T], shelf_of: Callable[[T], Shelf], look: Callable[[T], Report]
 ) -> tuple[list[Report], list[str]]:
@@ -215,11 +151,19 @@ def each(
     return reports, failures
 
 
-def out_path(given: Path | None, default: str, tfs: int) -> Path:
-    """Where does a report go? Raises Usage where one file would have to hold several timeframes."""
+def out_path(given: Path | None, default: str, tfs: int, root: Path | None = None) -> Path:
+    """Where does a report go? By name into reports/: the project's, or that of a lake (its root) elsewhere.
+
+    Raises Usage where one file would have to hold several timeframes, or the report's page would take its place.
+    """
     if given is not None and tfs > 1:
         raise Usage(f"{given} takes one timeframe; leave the path out and each timeframe gets a file of its own")
-    return given.absolute() if given else settings.PROJECT / "reports" / default
+    if given is not None and given.suffix == ".html":
+        raise Usage(f"{given} would be JSON; name it .json, and a page is written beside it")
+    if given is not None:
+        return given.absolute()
+    ours = root is None or root.parent == settings.PROJECT
+    return (settings.PROJECT if ours or root is None else root) / "reports" / default
 
 
 def write(path: Path, text: str) -> None:
@@ -229,18 +173,36 @@ def write(path: Path, text: str) -> None:
 
 
 def tell(reports: Sequence[Report], out: Path, as_json: bool, text: str | None = None) -> None:
-    """Print what was found, and write it: as JSON keyed by symbol, or as the text given."""
+    """Print what was found, and write it: as JSON keyed by symbol with a page beside it, or as the text given."""
     import click
 
+    from lake.check_page import page
+
     told = json.dumps({report.symbol: report.data() for report in reports}, indent=1, ensure_ascii=False)
+    _other_lake(out, reports)
     write(out, told + "\n" if text is None else text)
+    wrote = f"wrote {settings.shown(out)}"
+    if text is None:
+        write(out.with_suffix(".html"), page(out.stem, reports))
+        wrote += f" and {out.with_suffix('.html').name}"
     if as_json:
         click.echo(told)
-        cli.say(f"wrote {settings.shown(out)}")
+        cli.say(wrote)
         return
     for line in [line for report in reports for line in report.lines()]:
         click.echo(line)
-    click.echo(f"wrote {settings.shown(out)}")
+    click.echo(wrote)
+
+
+def _other_lake(out: Path, reports: Sequence[Report]) -> None:
+    """Say so where the report that stood there was about another lake."""
+    try:
+        before = json.loads(out.read_bytes())
+        lakes = {one["lake"] for one in before.values()} - {one.facts.get("lake") for one in reports}
+    except (OSError, ValueError, AttributeError, TypeError, KeyError):
+        return
+    if lakes and reports:
+        cli.say(f"{settings.shown(out)} was about lake {', '.join(sorted(lakes))}, and is replaced")
 
 
 def end(reports: Sequence[Report], failures: Sequence[str], what: str) -> int:

@@ -8,9 +8,8 @@ from datetime import date, timedelta
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from lake import checks, days, frames, notes, settings
+from lake import days, frames, judge, notes, settings
 from lake.checks import Check, Finding, Report
 from lake.cli import Span
 from lake.frames import first_position
@@ -18,15 +17,13 @@ from lake.layout import Shelf
 from lake.roots import source_name
 from meta.columns import BAR_COLUMNS, PRICES
 from meta.errors import NotReady
-from meta.timeframes import MINUTE, day_of, days_between, utc
-from p1_ingest.bars import SCHEMA, absent_series
+from meta.timeframes import MINUTE, day_of, days_between
+from p1_ingest.bars import absent_series
 
 CARRIED = ("funding_now", "oi_now")  # the columns P2 fills over short gaps
 CARRIED_MOST = 3  # bars
 PUBLISHED_WITHIN = 2  # days an archive may take to publish one
 
-NAN = Check("nan", "prices that are null or NaN", "== 0")
-GAPS = Check("gap_ratio", "bars that are not there, of those expected", "< 0.005", "== 0", "ratio")
 WAITING = Check("days_waiting", "settled days the archive may not have published yet", should="== 0")
 NOT_OFFERED = Check("days_in_part", "days without a series that other days have", should="== 0")
 IMPUTED = {
@@ -104,12 +101,15 @@ def _report(
     read: Sequence[days.Day],
     never: set[str],
 ) -> Report:
-    table = _of_schema(frames.table(found))
+    whole = frames.table(found)
+    assert whole is not None
+    table = judge.of_schema(whole)
     sources = sorted({day.entry.source.split(":")[0] for day in found})
     expected = len(wanted) * bars.tf.per_day
     title = f"{bars} {wanted[0]} … {wanted[-1]}: {len(wanted)} days, {', '.join(sources)}"
     facts: dict[str, object] = {"tf": bars.tf.name, "days": len(wanted), "expected_bars": expected}
     facts |= {
+        "lake": settings.shown(bars.root),
         "synthetic": any("SYNTHETIC" in name for name in sources),
         "start": str(wanted[0]),
         "end": str(wanted[-1]),
@@ -120,27 +120,16 @@ def _report(
     report = Report(bars.symbol, title, facts | {"not_offered": left_out})
     report.findings = [
         *_days(bars, wanted, waiting, found, never),
+        judge.EMPTY.found(table.num_rows),
         _gaps(bars, wanted, table),
-        *checks.keys(found, bars),
+        *judge.keys(found, bars),
+        judge.nan(table),
+        *judge.bars(table, bars.tf),
+        *judge.rewritten(bars),
+        *_missing(offered, found, table),
+        *_imputed(bars, wanted, read, offered),
     ]
-    report.findings += checks.asked("bars", {"bars": table})
-    report.findings += [*_missing(offered, found, table), *_imputed(bars, wanted, read, offered)]
     return report
-
-
-def _of_schema(table: pa.Table | None) -> pa.Table:
-    """The same bars with every column of P1: one that no part has is missing throughout. NaN becomes null."""
-    assert table is not None
-    columns = []
-    for wanted in SCHEMA:
-        if wanted.name not in table.column_names:
-            columns.append(pa.nulls(table.num_rows, wanted.type))
-            continue
-        column = table.column(wanted.name).cast(wanted.type)
-        if pa.types.is_floating(wanted.type):  # SQL takes NaN for the largest number
-            column = pc.if_else(pc.is_nan(column), None, column)
-        columns.append(column)
-    return pa.table(columns, schema=SCHEMA)
 
 
 def _offered(bars: Shelf, table: pa.Table) -> tuple[list[str], dict[str, str]]:
@@ -174,40 +163,21 @@ def _days(
 
 def _gaps(bars: Shelf, wanted: Sequence[date], table: pa.Table) -> Finding:
     first, n = first_position(wanted[0], bars.tf), len(wanted) * bars.tf.per_day
-    at = table.column("ts").cast(pa.int64()).to_numpy() // bars.tf.ms - first
-    absent = np.ones(n, bool)
-    absent[at[(at >= 0) & (at < n)]] = False
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], absent.view(np.int8), [0]))))
-    begins, ends = edges[::2], edges[1::2]
-    note = ""
-    if len(begins):
-        i = int(np.argmax(ends - begins))
-        longest = f"the longest {ends[i] - begins[i]} bars from {utc(int(first + begins[i]) * bars.tf.ms)}"
-        note = f"{int(absent.sum()):,} of {n:,} bars in {len(begins)} gaps, {longest}"
-    return GAPS.found(float(absent.mean()), note)
+    return judge.gaps(table.column("ts").cast(pa.int64()).to_numpy() // bars.tf.ms, first, n, bars.tf)
 
 
 def _missing(offered: Sequence[str], found: Sequence[days.Day], table: pa.Table) -> list[Finding]:
-    """Prices never lack a value; every other offered column within its own limit. NaN and null are the same thing."""
-    lacking = {name: _says_nothing(table.column(name)) for name in (*PRICES, *offered)}
-    worst = [name for name in PRICES if lacking[name].any()]
-    total = sum(int(lacking[name].sum()) for name in PRICES)
-    told = [NAN.found(total, f"in {', '.join(worst)}" if worst else "")]
+    """Which share of its values does each offered column lack? NaN and null are the same thing."""
+    told = []
     for name in offered:
+        lacking = judge.nothing(table.column(name))
         check = Check(f"missing.{name}", f"bars without {name}", f"<= {BAR_COLUMNS[name].limit}", form="ratio")
-        counted = _answered(found, lacking[name])
+        counted = _answered(found, lacking)
         if counted.any():
-            told.append(check.found(float(lacking[name][counted].mean())))
+            told.append(check.found(float(lacking[counted].mean())))
         else:
             told.append(check.found(None, "no day of the range offers it"))
     return told
-
-
-def _says_nothing(column: pa.ChunkedArray) -> np.ndarray:
-    """At which rows does a column hold no value? (n,) bool."""
-    if pa.types.is_floating(column.type):
-        return ~np.isfinite(column.to_numpy())
-    return pc.is_null(column).to_numpy()
 
 
 def _answered(found: Sequence[days.Day], lacking: np.ndarray) -> np.ndarray:
@@ -236,7 +206,9 @@ def would_carry(x: np.ndarray, most: int = CARRIED_MOST) -> np.ndarray:
 
 def _imputed(bars: Shelf, wanted: Sequence[date], read: Sequence[days.Day], offered: Sequence[str]) -> list[Finding]:
     """Which share of the bars would P2 give a carried value? Bars just before the range are looked back to."""
-    table = _of_schema(frames.table(read))
+    whole = frames.table(read)
+    assert whole is not None
+    table = judge.of_schema(whole)
     ts = table.column("ts").cast(pa.int64()).to_numpy()
     at = ts // bars.tf.ms - ts.min() // bars.tf.ms
     judged_rows = ts // bars.tf.ms >= first_position(wanted[0], bars.tf)

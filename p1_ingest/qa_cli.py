@@ -49,7 +49,8 @@ def qa(
     timeframes = dict.fromkeys(shelf.tf for shelf, _ in targets)
     found, failures = [], []
     for one in timeframes:
-        place = checks.out_path(out, _name(one.name, span.days or default), len(timeframes))
+        root = None if glob else targets[0][0].root
+        place = checks.out_path(out, _name(one.name, span.days or default), len(timeframes), root)
         asked = [(shelf, Asked(span, picked, now_ms(), default)) for shelf, picked in targets if shelf.tf is one]
         reports, failed = checks.each(asked, lambda pair: pair[0], lambda pair: judged(*pair))
         checks.tell(reports, place, as_json)

@@ -99,9 +99,10 @@ def validate(
     horizon = horizon_days or span.days or settings.lake_conf().days
     found, failures = [], []
     for one, targets in grouped.items():
-        place = checks.out_path(out, f"p2_qa_{one}_{horizon}d.json", len(grouped))
+        root = None if glob else targets[0].shelf.root
+        place = checks.out_path(out, f"p2_qa_{one}_{horizon}d.json", len(grouped), root)
         named = "p2_feature_schema.json" if len(grouped) == 1 else f"p2_feature_schema_{one}.json"
-        beside = checks.out_path(schema, named, len(grouped))
+        beside = checks.out_path(schema, named, len(grouped), root)
         bench = place.with_name(_bench_name(one, horizon))
 
         def look(target: Target, bench: Path = bench) -> checks.Report:
@@ -169,7 +170,8 @@ def bench(
             return timings[-1].report()
 
         reports, failed = checks.each(targets, lambda target: target.shelf, look)
-        place = checks.out_path(out, _bench_name(one, horizon), len(grouped))
+        root = None if glob else targets[0].shelf.root
+        place = checks.out_path(out, _bench_name(one, horizon), len(grouped), root)
         checks.tell(reports, place, as_json, benching.written(timings))
         found += reports
         failures += failed

@@ -261,7 +261,7 @@ def audit(
             return _audited(bars, set_name, span or Span(days=AUDITED), cuts, seed)
 
         reports, failed = checks.each(shelves, lambda bars: bars, look)
-        checks.tell(reports, checks.out_path(out, f"p2_audit_{one}.json", len(tfs)), as_json)
+        checks.tell(reports, checks.out_path(out, f"p2_audit_{one}.json", len(tfs), where), as_json)
         found += reports
         failures += failed
     return checks.end(found, failures, "P2 audit")

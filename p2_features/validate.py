@@ -10,7 +10,7 @@ from datetime import date, timedelta
 import numpy as np
 import pyarrow as pa
 
-from lake import checks, days, frames, fresh, notes, settings
+from lake import days, frames, fresh, judge, notes, settings
 from lake.checks import Check, Finding, Report
 from lake.frames import Grid
 from lake.layout import Shelf
@@ -111,18 +111,19 @@ def _report(shelf: Shelf, of: Judged, said: Mapping, start: date, end: date, ms_
     title = f"{shelf} {start} … {end}: {wanted} usable days, {usable:,} bars, {', '.join(sources)}"
     facts: dict[str, object] = {"tf": shelf.tf.name, "usable_days": wanted, "expected_bars": usable}
     facts |= {"start": str(start), "end": str(end), "rows": of.table.num_rows, "source": ", ".join(sources)}
-    facts |= {"synthetic": "SYNTHETIC" in title, "left_out": dict(of.choice.left_out)}
+    facts |= {"lake": settings.shown(shelf.root), "synthetic": "SYNTHETIC" in title}
+    facts |= {"left_out": dict(of.choice.left_out)}
     rows = np.zeros(len(of.grid), bool)
     rows[of.at] = True
     present = of.grid.present[of.usable]
     lost, reasons = _lost(of, rows)
     facts |= {"not_written": dict(reasons)}
     report = Report(shelf.symbol, title, facts)
-    report.findings = [_days(shelf, of, start, end), _columns(shelf, of, said), *checks.keys(of.found, shelf)]
+    report.findings = [_days(shelf, of, start, end), _columns(shelf, of, said), *judge.keys(of.found, shelf)]
     gaps = int((~present).sum())
     report.findings.append(GAPS.found(gaps / usable, f"{gaps:,} of {usable:,} bars" if gaps else ""))
     report.findings += [lost, NO_BAR.found(int((~of.grid.present[of.at]).sum()))]
-    report.findings += [_nan(of.table), _stale(shelf, of, rows), *_shares(of)]
+    report.findings += [_nan(of.table), *judge.features(of.table, shelf.tf), _stale(shelf, of, rows), *_shares(of)]
     note = "" if ms_per_bar is not None else "no bench beside the report; run `python -m p2_features bench`"
     report.findings.append(SPEED.found(ms_per_bar, note))
     return report

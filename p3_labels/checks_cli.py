@@ -92,7 +92,8 @@ def validate(
     timeframes = dict.fromkeys(subject.labels.tf for subject in subjects)
     found, failures = [], []
     for one in timeframes:
-        place = checks.out_path(out, f"p3_qa_{one}_{default}d.json", len(timeframes))
+        root = None if labels else subjects[0].labels.root
+        place = checks.out_path(out, f"p3_qa_{one}_{default}d.json", len(timeframes), root)
         here = [subject for subject in subjects if subject.labels.tf is one]
         reports, failed = checks.each(here, lambda subject: subject.labels, judged)
         checks.tell(reports, place, as_json)

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 import numpy as np
 import pyarrow as pa
 
-from lake import checks, days, frames, settings
+from lake import days, frames, judge, offenders, settings
 from lake.checks import Check, Finding, Report
 from lake.cli import Span
 from lake.frames import Grid
@@ -78,13 +78,14 @@ def judged(subject: Subject) -> Report:
     title = f"{subject.labels} {first} … {last}: {len(read.found)} days, {read.table.num_rows:,} labels, "
     facts: dict[str, object] = {"tf": subject.labels.tf.name, "days": len(read.found), "labels": read.table.num_rows}
     facts |= {"start": str(first), "end": str(last), "source": ", ".join(sources), "horizon": read.horizon}
+    facts |= {"lake": settings.shown(subject.labels.root)}
     facts |= {"synthetic": any("SYNTHETIC" in name for name in sources)}
     unlabelled, reasons = _unlabelled(read)
     report = Report(subject.labels.symbol, title + ", ".join(sources), facts | {"not_labelled": dict(reasons)})
-    report.findings = [*_days(subject, read), *checks.keys(read.found, subject.labels), _nan(read.table)]
+    report.findings = [*_days(subject, read), *judge.keys(read.found, subject.labels), _nan(read.table)]
     tables = {"labels": read.table, "features": read.keys}
     sided = int("side" in read.table.column_names)
-    report.findings += checks.asked("labels", tables, tf_ms=subject.labels.tf.ms, horizon=read.horizon, sided=sided)
+    report.findings += offenders.asked("labels", tables, tf_ms=subject.labels.tf.ms, horizon=read.horizon, sided=sided)
     report.findings += [unlabelled, *_balance(read), *_told(read)]
     if read.table.num_rows:
         drawn = figures.label_figures(read.table, subject.labels.tf.ms)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from lake import checks, log, manifest
+from lake import checks, log, manifest, offenders
 from lake.settings import Conf
 from meta.columns import BARS, FOLD_INPUTS, FOLD_ROLES, FOLD_ROWS, LABELS, WEIGHTS, Column
 from meta.datasets import DATASETS
@@ -308,8 +308,8 @@ def _checks() -> str:
     blocks = []
     for path in (*JUDGES, "p2_features/bench.py"):
         blocks += [f"### {path}", table(CHECK_HEAD, starmap(_bounds, source_text.checks(path)))]
-    for dataset in ("keys", "bars", "labels"):
-        found = checks.queries(dataset)
+    for dataset in ("keys", "bars", "log", "features", "labels"):
+        found = offenders.queries(dataset)
         rows = [_bounds(q.check.name, q.check.meaning, q.check.must, q.check.should) for q in found]
         blocks += [f"### meta/checks/{dataset}_*.sql", table(CHECK_HEAD, rows)]
     return joined(

@@ -1,4 +1,5 @@
 -- Bars no trades can make: high below low, or open or close outside the two.
+-- needs: high, low
 -- must: == 0
 SELECT symbol, ts, open, high, low, close
 FROM bars

@@ -1,4 +1,5 @@
 -- Prices of zero or below.
+-- any: open, high, low, close
 -- must: == 0
 SELECT symbol, ts, open, high, low, close
 FROM bars
