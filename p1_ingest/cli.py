@@ -8,6 +8,7 @@ from lake import cli
 from p1_ingest.follow_cli import follow
 from p1_ingest.ingest_cli import ingest
 from p1_ingest.qa_cli import qa
+from p1_ingest.reconcile_cli import reconcile
 from p1_ingest.resample_cli import resample
 from p1_ingest.sources_cli import sources
 
@@ -34,5 +35,6 @@ def serve_sim(port: int) -> None:
 commands.add_command(ingest)
 commands.add_command(follow)
 commands.add_command(qa)
+commands.add_command(reconcile)
 commands.add_command(resample)
 commands.add_command(sources)
