@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SQL = settings.PROJECT / "meta" / "checks"
 CONF = "checks.yaml"
+DATASETS = ("keys", "bars", "log", "features", "labels")
 SAID = ("needs", "any", "when", "else", "with", "share", "worst", "must", "should")
 
 
@@ -158,14 +159,17 @@ def _asked(
     if why:
         return query.check.found(None, why)
     rows = connection.sql(query.sql.strip().rstrip(";")).to_arrow_table()
-    value: float = rows.num_rows
-    if query.share:
-        value = rows.num_rows / max(_value(connection, f"SELECT count(*) FROM {query.share}"), 1)
-    if query.worst:
-        value = max(rows.column(query.worst).to_pylist(), default=0)
     first = [_plain(row) for row in rows.slice(0, SHOWN).to_pylist()]
-    found = query.check.found(value, _note(query, rows.num_rows, first), first)
+    found = query.check.found(_measured(connection, query, rows), _note(query, rows.num_rows, first), first)
     return found if found.verdict != "ok" else replace(found, note="", offenders=())
+
+
+def _measured(connection: DuckDBPyConnection, query: Query, offenders: pa.Table) -> float:
+    if query.share:
+        return offenders.num_rows / max(_value(connection, f"SELECT count(*) FROM {query.share}"), 1)
+    if query.worst:
+        return max(offenders.column(query.worst).to_pylist(), default=0)
+    return offenders.num_rows
 
 
 def _value(connection: DuckDBPyConnection, sql: str) -> Any:

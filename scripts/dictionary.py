@@ -308,16 +308,34 @@ def _checks() -> str:
     blocks = []
     for path in (*JUDGES, "p2_features/bench.py"):
         blocks += [f"### {path}", table(CHECK_HEAD, starmap(_bounds, source_text.checks(path)))]
-    for dataset in ("keys", "bars", "log", "features", "labels"):
-        found = offenders.queries(dataset)
-        rows = [_bounds(q.check.name, q.check.meaning, q.check.must, q.check.should) for q in found]
-        blocks += [f"### meta/checks/{dataset}_*.sql", table(CHECK_HEAD, rows)]
+    for dataset in offenders.DATASETS:
+        rows = [(*_bounds(*_said_of(q.check)), codes(_needed(q)), _numbers(q)) for q in offenders.queries(dataset)]
+        blocks += [f"### meta/checks/{dataset}_*.sql", table((*CHECK_HEAD, "needs", "numbers"), rows)]
     return joined(
-        "## Checks", "Outside `must` a check fails and the command ends with 3; outside `should` it warns.", *blocks
+        "## Checks",
+        "Outside `must` a check fails and the command ends with 3; outside `should` it warns. A check whose columns"
+        " hold no value is skipped and says so; it is never green. Bounds and numbers of those in meta/checks can be"
+        " changed in conf/checks.yaml. Which faults each is known to catch: [docs/checks.md](../docs/checks.md).",
+        *blocks,
     )
 
 
 CHECK_HEAD = ("check", "what is measured", "must", "should")
+
+
+def _said_of(check: checks.Check) -> tuple[str, str, str, str]:
+    return check.name, check.meaning, check.must, check.should
+
+
+def _needed(query: offenders.Query) -> list[str]:
+    """The columns it cannot do without; of those of which one is enough, how many there are."""
+    if not query.any:
+        return list(query.needs)
+    return [*query.needs, " or ".join(query.any) if len(query.any) <= 3 else f"one of {len(query.any)}"]
+
+
+def _numbers(query: offenders.Query) -> str:
+    return codes(f"{name} = {value:g}" for name, value in query.numbers.items())
 
 
 def _bounds(name: str, meaning: str, must: str, should: str) -> tuple[str, str, str, str]:

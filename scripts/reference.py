@@ -5,12 +5,16 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from scripts import command_pages, dictionary
+from scripts import checks_page, command_pages, dictionary
 
 PROJECT = Path(__file__).resolve().parent.parent
 
 
-PAGES = {"meta/DICTIONARY.md": dictionary.page, "docs/commands.md": command_pages.page}
+PAGES = {
+    "meta/DICTIONARY.md": dictionary.page,
+    "docs/commands.md": command_pages.page,
+    "docs/checks.md": checks_page.page,
+}
 
 
 def main() -> None:

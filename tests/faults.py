@@ -16,8 +16,8 @@ from lake.layout import MANIFEST, SUCCESS, Shelf
 from lake.manifest import Provenance, digest, written
 from meta.columns import BARS
 from meta.timeframes import day_start
+from tests import plausible
 from tests.lakes import DAY, a_shelf, the_days
-from tests.p2_bars import bars as some_bars
 
 N = 34  # days: 30 of warm-up, 4 with features
 LAST = DAY + timedelta(days=N - 1)
@@ -41,8 +41,8 @@ def bars_lake(root: Path, n: int = N, tf: str = "1h", source: str = SOURCE) -> S
     """Whole bars of `n` days from DAY on: every column but the stamps, none missing."""
     shelf = a_shelf(root, tf)
     per_day = shelf.tf.per_day
-    found = some_bars(n * per_day, holes=False)
-    found["funding_interval_hours"] = np.full(n * per_day, 8.0)
+    every = plausible.columns(n * per_day, shelf.tf.ms, day_start(DAY))
+    found = {name: column for name, column in every.items() if not name.endswith("_ts")}
     for i, day in enumerate(the_days(n)):
         at = slice(i * per_day, (i + 1) * per_day)
         put(shelf, day, _table(shelf, day, {name: column[at] for name, column in found.items()}), source)

@@ -55,8 +55,8 @@ FAULTS = {
     "one price is infinite": (cells("high", float("inf"), 3), {"nan"}),
     "a price of zero": (cells("low", 0.0, 3), {"non_positive_price"}),
     "a negative price": (cells("low", -1.0, 3), {"non_positive_price"}),
-    "high below low": (cells("high", 1.0, 5), {"high_below_low"}),
-    "close above high": (cells("close", 1e9, 5), {"high_below_low"}),
+    "high below low": (cells("high", 1.0, 5), {"high_below_low", "turnover_off_price"}),
+    "close above high": (cells("close", 1e9, 5), {"high_below_low", "price_jumps", "oi_off_price"}),
     "open below low": (cells("open", 1.0, 5), {"high_below_low"}),
     "a turnover not said": (cells("quote_volume", None, 7), {"missing.quote_volume"}),
     "a turnover of NaN": (cells("quote_volume", float("nan"), 7), {"missing.quote_volume"}),
@@ -89,7 +89,7 @@ def test_a_gap_below_the_threshold_only_warns(bars):
 
 def test_a_day_that_is_not_there_is_red(bars):
     removed(bars, DAY + timedelta(days=5))
-    assert red(judged(bars, ALL)) == {"days", "gap_ratio"}
+    assert red(judged(bars, ALL)) == {"days", "gap_ratio", "long_gaps"}
 
 
 @pytest.mark.parametrize(("lacking", "is_red"), [(10, False), (11, True)])
