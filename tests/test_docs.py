@@ -82,6 +82,9 @@ def brief(value: str | tuple[str, ...]) -> str:
 def understood(words: list[str]) -> None:
     """Raises click's error where `python -m …` is no command line of this program."""
     groups = command_pages.groups()
+    if words[1].partition(".")[0] in ("scripts", "bench"):
+        assert (PROJECT / words[1].replace(".", "/")).with_suffix(".py").is_file(), f"{words[1]} does not exist"
+        return
     assert words[1] in groups, f"python -m {words[1]} does not exist"
     context = click.Context(groups[words[1]], info_name=words[1], **groups[words[1]].context_settings)
     rest = words[2:]
