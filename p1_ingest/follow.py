@@ -7,7 +7,6 @@ import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from lake import following
 from lake.cli import line_of
@@ -23,12 +22,12 @@ from meta.errors import (
 )
 from meta.timeframes import DAY, HOUR, MINUTE, day_of, day_start, utc
 from p1_ingest.follower import Follower
+from p1_ingest.hearing import Hearing
 from p1_ingest.http import Sender
 from p1_ingest.ingest import workers
 from p1_ingest.look import Look, look
-from p1_ingest.record import Record
 from p1_ingest.silence import Silence
-from p1_ingest.sources.base import Reply, Request, Source
+from p1_ingest.sources.base import Source
 from p1_ingest.summary import Summary
 from p1_ingest.venue_clock import VenueClock
 from p1_ingest.wanted import Choice
@@ -40,25 +39,6 @@ PROMOTE_AGAIN, LEAST_OFTEN = 15 * MINUTE, 6 * HOUR  # ms to the next try of days
 BUSY_AGAIN = MINUTE
 SET_BACK = 10_000  # ms: less is a clock being trimmed
 LOOKS = 8  # symbols looked at at once, at most
-
-
-class Hearing(Record):
-    """A record that listens while days are promoted: looks are not kept, their bars are asked for again by the day."""
-
-    def __init__(self, root: Path, source: str, clock: VenueClock) -> None:
-        super().__init__(root, source, clock)
-        self.clock, self.listens = clock, False
-
-    def heard(self, request: Request, body: bytes, reply: Reply) -> None:
-        """Keep an accepted answer, while listening; what it says of the time is heard in any case."""
-        self.clock.hear(reply.headers)
-        if self.listens:
-            super().heard(request, body, reply)
-
-    def failed(self, request: Request, why: str) -> None:
-        """Keep that no answer was accepted, while listening."""
-        if self.listens:
-            super().failed(request, why)
 
 
 @dataclass
@@ -86,7 +66,7 @@ class Follow:
 
     def run(self) -> None:
         """Keep up until the process is told to stop; say how it stands at every turn, and that it ended."""
-        self._started = self._turned = self.now()
+        self._started, self._turned = self.now.local(), self.now()
         self._silence, self._live = Silence(self.say), self.source.today()
         self._held_until, why = 0, ""
         try:
@@ -126,7 +106,7 @@ class Follow:
     def _look(self, requests: Executor, looks: Executor) -> None:
         """Look for the bars of every symbol whose moment has come, several at a time; take what was seen one by one."""
         now = self.now()
-        ready = [one for one in self.followers if max(one.due, self._held_until) <= now and not one.owes(now)]
+        ready = [one for one in self.followers if max(one.due, self._held_until) <= now]
 
         def looked(one: Follower) -> Look | PerplakeError | OSError | None:
             at = self.now()
@@ -141,38 +121,39 @@ class Follow:
             try:
                 self._take(one, found)
             except (PerplakeError, OSError) as error:
-                self._trouble(one, error)
+                one.failures += 1
+                one.due = one.pace.again(self.now(), one.failures)
+                self._trouble(one, error, one.due)
 
     def _take(self, one: Follower, found: Look | PerplakeError | OSError | None) -> None:
         if isinstance(found, Exception):
             raise found
+        if one.owed:
+            self._promoted(one)
         one.settle(self.now())
         if found is None:  # its day is committed already, by a lake or a clock ahead of ours
             one.due = one.pace.next(self.now())
             return
         if one.failures:  # who found the venue answering again tells the others
             for other in self.followers:
-                if other.failures and other.name not in self.refused:
-                    other.due = self.now()
-                    other.promote_at = self.now() if other.promotions_failed else other.promote_at
+                other.due = self.now() if other.failures and other.name not in self.refused else other.due
         one.take(found)
+        one.answered = self.now.local()
         self.refused.pop(one.name, None)
         self._silence.well(one.name, self.now())
 
-    def _trouble(self, one: Follower, error: PerplakeError | OSError) -> None:
-        """What is done about a failure? Raises what no later try could mend."""
+    def _trouble(self, one: Follower, error: PerplakeError | OSError, again: int) -> None:
+        """What is done about a failure, to be tried again then (UTC ms)? Raises what no later try could mend."""
         one.errors += 1
-        one.failures += 1
         one.trouble = line_of(error)
-        one.due = one.pace.again(self.now(), one.failures)
         if isinstance(error, Banned):
             self._banned(error)
         elif isinstance(error, VenueRefused):
             self._refuse(one, error)
         elif isinstance(error, Retryable | BadPayload):
-            self._silence.failed(one.name, one.trouble, self.now(), one.due)
+            self._silence.failed(one.name, one.trouble, self.now(), again)
         elif isinstance(error, Tampered | DurabilityUnknown) or not isinstance(error, PerplakeError):
-            one.say_once(f"warning: {one.name}: {one.trouble}")
+            one.voice.once(f"warning: {one.name}: {one.trouble}")
         else:
             raise error
 
@@ -199,22 +180,24 @@ class Follow:
         try:
             self._tell(one, one.promote(self.source, self.sender, self.choice, self.record, self.now))
         except Busy as error:
-            one.say_once(f"{error}; its days are committed after that")
+            one.voice.once(f"{error}; its days are committed after that")
             one.promote_at = self.now() + BUSY_AGAIN
         except (PerplakeError, OSError) as error:
-            self._trouble(one, error)
+            one.owed = isinstance(error, Retryable)
             one.promotions_failed += 1
-            one.promote_at = max(one.promote_at, one.due)
+            venue = isinstance(error, Retryable | BadPayload)
+            one.promote_at = one.pace.again(self.now(), one.promotions_failed) if venue else self._later(one)
+            self._trouble(one, error, one.promote_at)
         finally:
             self.record.listens = False
 
     def _tell(self, one: Follower, summary: Summary | None) -> None:
         """Say what became of the days that were asked for; those that wait or failed are asked for again."""
         unsettled = summary is not None and bool(summary.failed or summary.waiting)
-        one.promotions_failed = one.promotions_failed + 1 if unsettled else 0
+        one.promotions_failed, one.owed = one.promotions_failed + 1 if unsettled else 0, False
         one.promote_at = self._later(one) if unsettled else self._next_settled(one)
         for line in [] if summary is None else [*summary.trouble(), *summary.lines()[1:]]:
-            one.say_once(line)
+            one.voice.once(line)
         if summary is not None and summary.committed:
             self.say(summary.lines()[0])
             self.committed()
@@ -240,7 +223,7 @@ class Follow:
             pid=os.getpid(),
             host=socket.gethostname(),
             started=self._started,
-            beat=self.now(),
+            beat=self.now.local(),
             state=state,
             last_bar=one.newest,
             lag_ms=one.lag,
@@ -255,7 +238,7 @@ class Follow:
         try:
             following.tell(one.shelf, told)
         except OSError as error:
-            one.say_once(f"warning: {one.name}: how it stands was not written: {line_of(error)}")
+            one.voice.once(f"warning: {one.name}: how it stands was not written: {line_of(error)}")
 
     def _rest(self) -> None:
         """Sleep until something is due, but no longer than a slice."""

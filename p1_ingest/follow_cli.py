@@ -16,10 +16,10 @@ from meta.datasets import DATASETS
 from meta.errors import ChecksRed, Retryable
 
 if TYPE_CHECKING:
-    from p1_ingest.follow import Hearing
-    from p1_ingest.follower import Voice
+    from p1_ingest.hearing import Hearing
     from p1_ingest.http import Sender
     from p1_ingest.sources.base import Source
+    from p1_ingest.voice import Voice
 
 PROBE = 4.0  # seconds: a host that is down is asked again at the next look
 TRIES = 3  # of one request; after them the whole look is tried again, later and later
@@ -72,8 +72,9 @@ def follow(
         python -m p1_ingest follow --check
     """
     from p1_ingest import venues
-    from p1_ingest.follow import Follow, Hearing
+    from p1_ingest.follow import Follow
     from p1_ingest.follower import follower
+    from p1_ingest.hearing import Hearing
     from p1_ingest.pace import Pace
     from p1_ingest.venue_clock import VenueClock
     from p1_ingest.wanted import Choice
@@ -90,7 +91,7 @@ def follow(
         for shelf in shelves:
             held.enter_context(locks.following(shelf))
         record = Hearing(where, name, VenueClock(venues.now_ms, voice.say))
-        venue, sender = held.enter_context(_answering(name, record, voice.say, cli.say if debug else None))
+        venue, sender = held.enter_context(answering(name, record, voice.say, cli.say if debug else None))
         cli.say(f"source {venue.name}" + (venues.why_sim(asked) if venue.synthetic else ""))
         paces = [Pace(one.symbol, one.tf, round(lag * 1000), round(patience * 1000)) for one in shelves]
         now = venues.now_ms()
@@ -108,7 +109,7 @@ def follow(
 
 
 def _voice(as_json: bool) -> Voice:
-    from p1_ingest.follower import Voice
+    from p1_ingest.voice import Voice
 
     def say(line: str) -> None:
         cli.say(cli.redacted(line))
@@ -125,8 +126,12 @@ def _voice(as_json: bool) -> Voice:
 
 
 @contextlib.contextmanager
-def _answering(
-    name: str, record: Hearing, say: Callable[[str], object], log: Callable[[str], None] | None
+def answering(
+    name: str,
+    record: Hearing,
+    say: Callable[[str], object],
+    log: Callable[[str], None] | None,
+    sleep: Callable[[float], object] = time.sleep,
 ) -> Iterator[tuple[Source, Sender]]:
     """The source and its sender. An exchange has to tell its markets first; while it does not, it is asked again."""
     from p1_ingest import venues
@@ -143,7 +148,7 @@ def _answering(
             except Retryable as error:
                 now = venues.now_ms()
                 silence.failed(name, str(error), now, now + wait)
-                time.sleep(wait / 1000)
+                sleep(wait / 1000)
                 wait = min(wait * 2, LONGEST_WAIT)
         silence.well(name, venues.now_ms())
         yield pair

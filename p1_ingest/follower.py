@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -14,35 +13,21 @@ from lake.cli import line_of
 from lake.layout import Shelf
 from lake.roots import source_name
 from meta.errors import Refused, Tampered
-from meta.timeframes import DAY, day_of, day_start, days_between, utc
+from meta.timeframes import DAY, day_of, day_start, days_between
 from p1_ingest.http import Sender
 from p1_ingest.ingest import ingest
-from p1_ingest.known import NAMES, NO_BARS, Bars, Change, Taken, bars_of, decided, lines, taken
+from p1_ingest.known import NAMES, NO_BARS, Bars, Change, Taken, bars_of, decided, taken
 from p1_ingest.look import Look
 from p1_ingest.pace import Pace
 from p1_ingest.record import Record
 from p1_ingest.sources.base import Source
 from p1_ingest.summary import Summary
+from p1_ingest.voice import Voice
 from p1_ingest.wanted import Choice, last_settled, within_plan
 
 CATCH_UP = 31  # days: a lake that ends before them is `ingest`'s to bring up to date
 KEPT = 8  # days of bars in live/: an archive's files are waited for no longer than seven
 RECENT = 12  # bars in which a column has been seen that the newest one is expected to have
-MANY = 3  # bars found at once from which on one line tells of all of them
-
-
-@dataclass(frozen=True)
-class Voice:
-    """Where goes what is found out?
-
-    say : what happens, for people. bar : one line a bar, for people. emit : bars as JSON lines, for `stream`.
-    changed : bars that were told of and say something else now, and since when (UTC ms) that is known.
-    """
-
-    say: Callable[[str], object]
-    bar: Callable[[str], object]
-    emit: Callable[[bytes], object] = lambda line: None
-    changed: Callable[[Shelf, Sequence[Change], int], object] = lambda shelf, changes, at: None
 
 
 @dataclass
@@ -50,7 +35,8 @@ class Follower:
     """The work on one symbol at one timeframe.
 
     bars : what is known of days that are not committed, and stands in live/ too. first : the first day that is ours to
-    bring. due, promote_at : when the venue is looked at next, and when days are promoted next (UTC ms).
+    bring. due, promote_at : when the venue is looked at next, and when days are promoted next (UTC ms). owed : days
+    could not be promoted because the venue did not answer; they come before the next bars. answered : when it last did.
     """
 
     shelf: Shelf
@@ -65,22 +51,18 @@ class Follower:
     answered: int = 0
     failures: int = 0
     promotions_failed: int = 0
+    owed: bool = False
     told_bars: int = 0
     restated: int = 0
     errors: int = 0
     trouble: str = ""
     committed: str = ""
     _late: set[str] = field(default_factory=set)
-    _said: deque[str] = field(default_factory=lambda: deque(maxlen=100))
 
     @property
     def name(self) -> str:
         """What is it called in lines for people?"""
         return f"{self.shelf.symbol} {self.shelf.tf}"
-
-    def owes(self, at: int) -> bool:
-        """Are days overdue that could not be committed before? They come first, so that bars are told of in order."""
-        return bool(self.promotions_failed) and self.promote_at <= at
 
     def days(self, at: int) -> list[date]:
         """Which days are looked at, at this instant (UTC ms)? The newest bar's, and the one before until committed."""
@@ -100,12 +82,12 @@ class Follower:
         if close in found.fresh:
             self.lag = look.at - close
         self._keep(found.bars)
-        self.answered, self.failures = look.at, 0
+        self.failures = 0
         self.trouble = "; ".join(f"{name}: {why}" for name, why in look.unanswered.items())
         self.errors += len(look.unanswered)
         for name, why in look.unanswered.items():
             fact = why.partition(";")[0]
-            self.say_once(f"{self.name}: {name} is not answered, its columns are null meanwhile: {fact}")
+            self.voice.once(f"{self.name}: {name} is not answered, its columns are null meanwhile: {fact}")
         self.due = self.pace.soon(look.at) if waits else self.pace.next(look.at)
 
     def settle(self, at: int) -> None:
@@ -123,7 +105,7 @@ class Follower:
         """
         at = now()
         wanted, line = within_plan(source, sender, self.shelf.tf, self.wanted(source, at), at)
-        self.say_once(line)
+        self.voice.once(line)
         if not wanted:
             return None
         before = {day: self._committed(day) for day in wanted if days.is_committed(self.shelf, day)}
@@ -141,12 +123,6 @@ class Follower:
         start = next((day for day in window if days.is_committed(self.shelf, day)), self.first)
         return days_between(start, last) if start <= last else []
 
-    def say_once(self, line: str) -> None:
-        """Tell people something that would be true again and again."""
-        if line and line not in self._said:
-            self._said.append(line)
-            self.voice.say(line)
-
     def _lacking(self, close: int, read: Bars) -> list[str]:
         """Which columns does the newest bar lack that bars before it have? All of them where it is not there."""
         before = self.bars.between(close - RECENT * self.shelf.tf.ms - 1, close - 1)
@@ -158,40 +134,15 @@ class Follower:
         return [NAMES[i] for i in np.flatnonzero(seen & np.isnan(values))]
 
     def _tell(self, found: Taken, at: int) -> None:
-        for line in lines(self.shelf.symbol, self.shelf.tf, found.bars, found.told):
-            self.voice.emit(line)
-        self._tell_people(found, at)
-        if found.changes:
-            self.voice.changed(self.shelf, found.changes, at)
+        self._tell_late(found.changes)
+        self.voice.tell(self.shelf, found, at)
         self.told_bars += len(found.fresh)
+        self.restated += len({change.ts for change in found.changes})
         self.newest = max([self.newest, *found.fresh])
-
-    def _tell_people(self, found: Taken, at: int) -> None:
-        self._tell_restated(found.changes)
-        if len(found.fresh) > MANY:
-            span = f"{utc(found.fresh[0])} … {utc(found.fresh[-1])}"
-            self.voice.bar(f"{self.name}: {len(found.fresh):,} bars of {span}")
-            return
-        for ts in found.fresh:
-            after = f"{(at - ts) / 1000:.1f} s after its close"
-            self.voice.bar(f"{self.name} {utc(ts)} {_told(found.bars, ts)}, {after}")
-
-    def _tell_restated(self, changes: Sequence[Change]) -> None:
-        by_bar: dict[int, list[Change]] = {}
-        for change in changes:
-            by_bar.setdefault(change.ts, []).append(change)
-        self.restated += len(by_bar)
-        if len(by_bar) > MANY:
-            self.voice.bar(f"{self.name}: {len(by_bar):,} bars of {utc(min(by_bar))} … {utc(max(by_bar))} restated")
-            return
-        for ts, of_bar in by_bar.items():
-            self._tell_late(of_bar)
-            said = ", ".join(f"{one.column} {_value(one.old)} -> {_value(one.new)}" for one in of_bar)
-            self.voice.bar(f"{self.name} {utc(ts)} restated: {said}")
 
     def _tell_late(self, changes: Sequence[Change]) -> None:
         """Once a column: it comes so late that bars go out without it."""
-        late = [c.column for c in changes if c.old != c.old and c.column not in self._late]
+        late = dict.fromkeys(one.column for one in changes if one.old != one.old and one.column not in self._late)
         if late:
             self._late.update(late)
             after = (self.pace.after_close + self.pace.patience) / 1000
@@ -222,7 +173,7 @@ class Follower:
         except OSError as error:
             self.errors += 1
             self.trouble = f"live/ was not written: {line_of(error)}"
-            self.say_once(f"warning: {self.name}: {self.trouble}")
+            self.voice.once(f"warning: {self.name}: {self.trouble}")
 
 
 def follower(shelf: Shelf, pace: Pace, voice: Voice, source: Source, before: str, now: int) -> Follower:
@@ -265,17 +216,6 @@ def _same_source(shelf: Shelf, cell: str, source: Source) -> None:
             f"{shelf} in {shelf.root} holds days of {source_name(cell)}; "
             f"bars of {source.name} are not mixed in: choose another --lake or --source"
         )
-
-
-def _told(bars: Bars, ts: int) -> str:
-    values: Mapping[str, float] = dict(zip(NAMES, bars.values[int(np.searchsorted(bars.ts, ts))].tolist(), strict=True))
-    if values["close"] != values["close"]:
-        return "is not there"
-    return f"close {_value(values['close'])}, {sum(value == value for value in values.values())} columns"
-
-
-def _value(value: float) -> str:
-    return "nothing" if value != value else f"{value:.10g}"
 
 
 def _same(one: Bars, other: Bars) -> bool:

@@ -23,6 +23,10 @@ class VenueClock:
         """What time is it?"""
         return self._now() - self.ahead
 
+    def local(self) -> int:
+        """What time is it by this machine's clock?"""
+        return self._now()
+
     @property
     def ahead(self) -> int:
         """By how much is this machine's clock ahead at least (ms)? 0 where it is not, or nobody said."""

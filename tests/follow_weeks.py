@@ -17,8 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from meta.timeframes import DAY, HOUR
-from p1_ingest.follower import Voice
 from p1_ingest.sources.coinglass import sim_source
+from p1_ingest.voice import Voice
 from tests.follows import Fast, Heard, follow, shelf
 
 

@@ -16,9 +16,10 @@ from lake.layout import Shelf
 from lake.layout import shelf as shelf_of
 from meta.datasets import DATASETS
 from meta.timeframes import timeframe
-from p1_ingest.follow import Follow, Hearing
+from p1_ingest.follow import Follow
 from p1_ingest.follow_cli import PROBE
-from p1_ingest.follower import Voice, follower
+from p1_ingest.follower import follower
+from p1_ingest.hearing import Hearing
 from p1_ingest.http import Sender
 from p1_ingest.known import Change
 from p1_ingest.pace import Pace
@@ -26,6 +27,7 @@ from p1_ingest.sim.quirks import CALM, Quirks
 from p1_ingest.sim.server import SimVenue
 from p1_ingest.sources.base import Source
 from p1_ingest.venue_clock import VenueClock
+from p1_ingest.voice import Voice
 from p1_ingest.wanted import Choice
 
 Answered = tuple[int, dict[str, str], bytes]

@@ -324,6 +324,24 @@ def test_another_sources_lake_is_refused_and_its_live_bars_are_not_mixed_in(root
             follow(source, [place], clock, heard)
 
 
+def test_a_day_that_is_damaged_meanwhile_stops_no_bar_and_asks_for_nothing_more(root: Path) -> None:
+    midnight = day_start(DAY_1) + DAY
+    clock, heard = Fast(midnight - 2 * HOUR, midnight + 8 * HOUR), Heard()
+    with Moody(clock) as venue:
+        source, place = settling(venue, 0), shelf(root)
+        run(sim_source(venue.url), place, [DAY_1 - timedelta(days=1)], now=clock())
+        manifest = place.day_folder(DAY_1 - timedelta(days=1)) / "MANIFEST.tsv"
+        clock.at = [(midnight - HOUR, lambda: manifest.write_bytes(b"file"))]
+        follow(source, [place], clock, heard)
+        asked = len(venue.log)
+    assert len(heard.lines) == 24 + 8
+    assert sum("MANIFEST.tsv" in line for line in heard.said) == 1
+    assert asked < 16 * 12, "a look a bar, and nothing for the day that cannot be committed"
+    told = following.read(place)
+    assert told is not None
+    assert told.errors >= 5
+
+
 def test_a_disk_that_refuses_live_is_told_and_bars_go_out_all_the_same(root: Path) -> None:
     clock, heard = Fast(MORNING, MORNING + 2 * HOUR), Heard()
     (root / "live").write_text("in the way")

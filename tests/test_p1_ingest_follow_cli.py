@@ -17,7 +17,8 @@ from click.testing import CliRunner
 
 from lake import cli, following, live, settings
 from lake.layout import Shelf
-from meta.errors import Usage
+from meta.errors import Retryable, Usage
+from p1_ingest import follow_cli
 from p1_ingest.cli import commands
 from p1_ingest.known import bars_of
 from p1_ingest.sim.quirks import CALM
@@ -147,3 +148,19 @@ def test_which_symbols_are_followed_is_the_flags_business_then_the_environments_
     (tmp_path / "conf" / "universe.yaml").write_text("follow: {5min: [BTCUSDT]}")
     with pytest.raises(Usage, match="did you mean 5m"):
         asked()
+
+
+def test_an_exchange_that_does_not_tell_its_markets_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers, said, slept = [Retryable("down; later"), Retryable("down; later"), None], list[str](), list[float]()
+
+    @contextmanager
+    def opened(name: str, **seams: object) -> Iterator[str]:
+        if (trouble := answers.pop(0)) is not None:
+            raise trouble
+        yield name
+
+    monkeypatch.setattr("p1_ingest.venues.opened", opened)
+    with follow_cli.answering("ccxt:okx", None, said.append, None, slept.append) as pair:  # type: ignore[arg-type]
+        assert pair == "ccxt:okx"
+    assert slept == [5.0, 10.0]
+    assert [line.split(";")[0] for line in said] == ["ccxt:okx: down", "ccxt:okx: answered again, after 0 s"]
