@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lake import days, frames, fresh, notes, settings
+from lake import days, disk, frames, fresh, notes, settings
 from lake.checks import Check, Report
 from lake.frames import Grid
 from lake.layout import Shelf
@@ -22,6 +22,7 @@ from p2_features.compute import compute
 from p2_features.stream import Engine
 
 LIMIT_MS = 50.0
+HISTORY = "p2_bench_history.csv"  # beside the report: one line a run and symbol
 RUNS = 5  # of the batch; the median counts
 LIVE_BARS = 1000  # timed one by one
 METHOD = "batch: all features over the bars and their look-back, median of {runs} runs; one bar: live engine"
@@ -127,6 +128,14 @@ def written(timings: Sequence[Timing]) -> str:
         [str(cell).lower() if isinstance(cell, bool) else cell for cell in asdict(t).values()] for t in timings
     )
     return out.getvalue()
+
+
+def remember(path: Path, timings: Sequence[Timing], now: str) -> None:
+    """Add these, taken at this instant (ISO 8601), to what earlier runs took: the CSV's columns, `time` before them."""
+    head, *rows = written(timings).splitlines(keepends=True)
+    begun = path.exists()
+    lines = [*([] if begun else [f"time,{head}"]), *(f"{now},{row}" for row in rows)]
+    disk.append(path, "".join(lines).encode())
 
 
 def measured(path: Path, symbol: str, tf: str) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import click
@@ -173,6 +173,8 @@ def bench(
         root = None if glob else targets[0].shelf.root
         place = checks.out_path(out, _bench_name(one, horizon), len(grouped), root)
         checks.tell(reports, place, as_json, benching.written(timings))
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        benching.remember(place.with_name(benching.HISTORY), timings, now)
         found += reports
         failures += failed
     return checks.end(found, failures, "P2 bench")

@@ -23,7 +23,7 @@ CLASSES = [
     {"name": "day not committed", "tone": "grey"},
 ]
 STAMPS = ("symbol", "ts", "oi_ts", "ls_ts", "funding_ts")  # say when another column is of
-EXPLAINED = 60  # stretches whose reason is looked up, the longest first
+EXPLAINED = 40  # stretches whose reason is looked up, the longest first
 
 
 def section(held: Held) -> Section:

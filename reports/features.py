@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from lake import notes
+from lake import days, notes
 from meta.timeframes import DAY, day_start
 from reports.forms import brief, written
 from reports.held import Held
@@ -32,7 +32,7 @@ def section(held: Held) -> Section:
     )
     rows = held.count("features")
     if not rows:
-        why = "The features have no row here: build them with `python -m p2_features build`, or choose more days."
+        why = f"No row of features here; `{days.command(held.shelf('features'))}` makes them."
         return Section("features", "Features", why)
     names = _numbers(held)
     said = notes.read(held.shelf("features"), notes.FEATURES) or {}
@@ -84,9 +84,9 @@ def _left_out(said: dict[str, Any]) -> Table:
 
 def _each(held: Held, names: Sequence[str]) -> Iterator[Figure]:
     first, last = held.row("SELECT min(day), max(day) FROM features")
-    start, days = day_start(first), (last - first).days + 1
-    step = next((n for n in (1, 2, 4, 7, 14, 28, 56, 112) if days / n <= STEPS), 224) * DAY
-    grid = {"start": start, "step": step, "n": -(-days * DAY // step)}
+    start, many = day_start(first), (last - first).days + 1
+    step = next((n for n in (1, 2, 4, 7, 14, 28, 56, 112) if many / n <= STEPS), 224) * DAY
+    grid = {"start": start, "step": step, "n": -(-many * DAY // step)}
     cells = ", ".join(f'quantile_cont("{name}", {list(QUANTILES)})' for name in names)
     found = held.ask(f"SELECT (open_ms - {start}) // {step} AS i, {cells} FROM features GROUP BY i ORDER BY i")
     for k, name in enumerate(names):
@@ -107,9 +107,9 @@ def _over_time(name: str, grid: dict[str, Any], bands: Sequence[list[float | Non
     ]
     panel = {"title": "", "height": 110, "form": "number", "series": series}
     there = [value for value in median if value is not None]
-    days = grid["step"] // DAY
+    long = grid["step"] // DAY
     summary = sentence([
-        f"Medians of {'a day' if days == 1 else f'{days} days'} between {written(min(there), 'number')} and "
+        f"Medians of {'a day' if long == 1 else f'{long} days'} between {written(min(there), 'number')} and "
         f"{written(max(there), 'number')}"
     ])  # fmt: skip
     chart = {"kind": "time", "x": grid, "panels": [panel]}

@@ -13,14 +13,16 @@ from lake import log
 from lake.log import ABSENT
 from lake.roots import SIM
 from meta.timeframes import day_start
+from reports.forms import written
 from reports.held import Held
 from reports.page import Fact, Figure, Section, Table, sentence
 
 SHOWN = 200  # lines of a list; the rest is counted
 REPORTS = {"P1 bars": "p1_qa_core*.json", "P2 features": "p2_qa_*.json", "P3 labels": "p3_qa_*.json"}
-BENCHES = "p2_bench_*.csv"
+BENCHES, HISTORY = "p2_bench_*.csv", "p2_bench_history.csv"
+TOOK = ("ns_per_bar", "p50_us", "p99_us", "limit_ms")
 TIMED = [
-    ("report", "code"), ("bars", "count"), ("features", "count"), ("batch, ns a bar", "number"),
+    ("run, UTC", "short"), ("bars", "count"), ("features", "count"), ("batch, ns a bar", "number"),
     ("live, µs a bar, median", "number"), ("live, 99 %", "number"), ("limit, ms", "number"), ("passed", "text"),
 ]  # fmt: skip
 
@@ -140,7 +142,7 @@ def checks(held: Held, reports: Path) -> Section:
     text = "From the reports that `make p1_qa p2_validate p3_validate p2_bench` left; each tells which days it judged."
     missing = "No report of this symbol and timeframe is there."
     found = parts or [Table("checks-none", "Checks", [("check", "text")], [], empty=missing)]
-    return Section("checks", "Checks and speed", text, [*found, _benches(held, reports)])
+    return Section("checks", "Checks and speed", text, [*found, *_benches(held, reports)])
 
 
 def _said(place: Path) -> Mapping[str, Any]:
@@ -169,17 +171,35 @@ def _judged(phase: str, place: Path, said: Mapping[str, Any]) -> Table:
     return Table(f"checks-{place.stem}", f"{phase}: {said['verdict']}", columns, rows, text)
 
 
-def _benches(held: Held, reports: Path) -> Table:
-    rows = []
-    for place in sorted(reports.glob(BENCHES)):
-        for row in csv.DictReader(place.read_text(encoding="utf-8").splitlines()):
-            if (row.get("symbol"), row.get("tf")) == (held.symbol, held.tf.name):
-                numbers = [float(row[name]) for name in ("ns_per_bar", "p50_us", "p99_us", "limit_ms")]
-                rows.append([place.name, int(row["bars"]), int(row["features"]), *numbers, row["pass"]])
-    return Table(
-        "benches",
-        "How long the features of a bar take",
-        TIMED,
-        rows,
-        empty="No bench of this symbol is there; `make p2_bench` makes one.",
-    )
+def _benches(held: Held, reports: Path) -> Iterator[Figure | Table]:
+    """What did the features of a bar take, run by run?"""
+    told = [
+        row
+        for place in ([reports / HISTORY] if (reports / HISTORY).exists() else sorted(reports.glob(BENCHES)))
+        for row in csv.DictReader(place.read_text(encoding="utf-8").splitlines())
+        if (row.get("symbol"), row.get("tf")) == (held.symbol, held.tf.name)
+    ]
+    rows = [
+        [
+            _minute(row.get("time", "")),
+            int(row["bars"]),
+            int(row["features"]),
+            *(float(row[name]) for name in TOOK),
+            row["pass"],
+        ]
+        for row in told
+    ]
+    if len(rows) > 1:
+        series = {
+            "name": "99 of 100 live bars take less",
+            "tone": "green",
+            "values": [float(row["p99_us"]) for row in told],
+        }
+        chart = {
+            "kind": "bars", "height": 120, "title": "Microseconds", "form": "number", "names": [row[0] for row in rows],
+            "series": [series],
+        }  # fmt: skip
+        summary = f"{len(rows)} runs; the limit is {written(float(told[-1]['limit_ms']), 'number')} ms."
+        yield Figure("benches-runs", "How long the features of a live bar took, run by run", summary, chart)
+    empty = "No bench of this symbol is there; `make p2_bench` makes one."
+    yield Table("benches", "How long the features of a bar take", TIMED, rows[::-1][:SHOWN], _more(rows), empty)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from lake import days
+from meta.timeframes import DAY, day_start, days_between
 from reports.forms import brief, instant, written
 from reports.held import Held
 from reports.market import candles, stepped
@@ -26,7 +28,7 @@ def section(held: Held) -> Section:
     )
     rows = held.count("labels")
     if not rows:
-        return Section("labels", "Labels", "No label here: `python -m p3_labels triple-barrier` makes them.")
+        return Section("labels", "Labels", f"No label here; `{days.command(held.shelf('labels'))}` makes them.")
     parts = [*_by(held, "month", MONTH), *_by(held, "hour", HOUR), _held_bars(held), _widths(held)]
     parts += [*_weights(held), *_examples(held)]
     return Section("labels", "Labels", text, parts, _facts(held, rows))
@@ -134,7 +136,10 @@ def _weights(held: Held) -> Iterator[Figure]:
     rows = held.count("weights")
     if not rows:
         yield Figure(
-            "uniqueness", "Uniqueness", "No weights here: `python -m p3_labels weights` makes them.", wide="half"
+            "uniqueness",
+            "Uniqueness",
+            f"No weights here; `{days.command(held.shelf('weights'))}` makes them.",
+            wide="half",
         )
         return
     size, total, mean = held.row(
@@ -155,9 +160,10 @@ def _weights(held: Held) -> Iterator[Figure]:
 
 
 def _by_day(held: Held) -> Figure:
-    days = held.days()
-    at = {day: i for i, day in enumerate(days)}
-    values: list[list[float | None]] = [[None] * len(days) for _ in range(2)]
+    first, last = held.row("SELECT min(day), max(day) FROM weights")
+    known = days_between(first, last)
+    at = {day: i for i, day in enumerate(known)}
+    values: list[list[float | None]] = [[None] * len(known) for _ in range(2)]
     for day, *found in held.ask("SELECT day, avg(concurrency), sum(w_return) FROM weights GROUP BY day"):
         for column, value in zip(values, found, strict=True):
             column[at[day]] = brief(value)
@@ -167,7 +173,7 @@ def _by_day(held: Held) -> Figure:
         {"title": "Return attributed, sum of log returns", "height": 80, "form": "number", "zero": True,
          "series": [{"name": "w_return", "mark": "bars", "tone": "gold", "values": values[1], "how": "sum"}]},
     ]  # fmt: skip
-    chart = {"kind": "time", "x": {"start": held.start, "step": 86_400_000, "n": len(days)}, "panels": panels}
+    chart = {"kind": "time", "x": {"start": day_start(first), "step": DAY, "n": len(known)}, "panels": panels}
     heavy = held.row("SELECT day, sum(w_return) AS w FROM weights GROUP BY day ORDER BY w DESC, day LIMIT 1")
     share = heavy[1] / held.row("SELECT sum(w_return) FROM weights")[0]
     summary = f"The heaviest day is {heavy[0]} with {written(share, 'ratio')} of all return attributed."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lake import notes
-from meta.timeframes import DAY, HOUR, MINUTE
+from meta.timeframes import DAY, HOUR, MINUTE, day_start
 from reports.forms import brief, day, instant, written
 from reports.held import Held
 from reports.page import Figure, Section, Table, sentence
@@ -14,6 +14,7 @@ MOST = 9_000  # steps of time a page keeps; the pen makes as many of them one as
 LENGTHS = (
     [n * MINUTE for n in (1, 5, 15, 30)] + [n * HOUR for n in (1, 2, 4, 8, 12)] + [n * DAY for n in (1, 2, 4, 7, 14)]
 )
+FEW = 40  # bars of a day below which its neighbours are drawn with it
 TAKEN = {  # a step's value of each column, and how steps combine further
     "open": ("arg_min(open, open_ms)", "first"),
     "high": ("max(high)", "max"),
@@ -145,20 +146,24 @@ def _cell(value: Any) -> Any:
 
 
 def _wildest(held: Held) -> Figure:
-    """The day of the widest range, at every bar."""
-    (found, wide) = held.row(
+    """The day of the widest range at every bar; of bars too long for that, those around it."""
+    found, wide = held.row(
         "SELECT day, ln(max(high) / min(low)) AS wide FROM bars GROUP BY day ORDER BY wide DESC, day LIMIT 1"
     )
-    first, last = held.row(f"SELECT min(open_ms), max(open_ms) + {held.tf.ms} FROM bars WHERE day = DATE '{found}'")
+    start = day_start(found)
+    around = 0 if held.tf.per_day >= FEW else FEW * held.tf.ms
+    first, last = held.row(
+        f"SELECT min(open_ms), max(open_ms) + {held.tf.ms} FROM bars"
+        f" WHERE open_ms >= {start - around} AND open_ms < {start + DAY + around}"
+    )
     grid, values = stepped(held, held.tf.ms, first, last)
-    panels = _panels(values)[:2]
     worst, worst_at = held.row(
-        f"SELECT max(ln(high / low)) AS wide, arg_max(open_ms, ln(high / low)) FROM bars WHERE day = DATE '{found}'"
+        f"SELECT max(ln(high / low)), arg_max(open_ms, ln(high / low)) FROM bars WHERE day = DATE '{found}'"
     )
     summary = sentence([
-        f"{day(first)}: high over low {written(wide, 'ratio')} in logs",
+        f"{day(start)}: high over low {written(wide, 'ratio')} in logs",
         f"its widest bar opened {instant(worst_at)}, {written(worst, 'ratio')}",
         f"every {held.tf} bar is drawn",
     ])  # fmt: skip
-    chart = {"kind": "time", "x": grid, "panels": panels}
+    chart = {"kind": "time", "x": grid, "panels": _panels(values)[:2]}
     return Figure("wildest", "The day of the widest range", summary, chart)

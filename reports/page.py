@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -22,7 +23,7 @@ POLICY = (
     "default-src 'none'; style-src {style}; script-src {script}; img-src data:; base-uri 'none'; form-action 'none'"
 )
 SYNTHETIC = "<p class=synthetic><strong>SYNTHETIC</strong> data: made up, good for trying things out only</p>"
-TALL = 16  # rows above which a table scrolls within itself
+TALL = 20  # rows above which a table scrolls within itself
 
 
 @dataclass(frozen=True)
@@ -57,20 +58,19 @@ class Table:
 
     def html(self) -> str:
         """The table, in a frame of its own."""
-        says = f"<p>{escape(self.text)}</p>" if self.text else ""
-        if not self.rows:
-            head = f"<h3>{escape(self.title)}</h3>"
-            return f'<div class="card {self.wide}">{head}{says}<p class="empty">{escape(self.empty)}</p></div>'
-        return f'<div class="card {self.wide}">{says}{self._scroll()}</div>'
+        says = f"<p>{prose(self.text if self.rows else self.empty)}</p>" if self.text or not self.rows else ""
+        rows = self.scrolled() if self.rows else ""
+        return f'<div class="card {self.wide}"><h3>{escape(self.title)}</h3>{says}{rows}</div>'
 
-    def _scroll(self) -> str:
+    def scrolled(self) -> str:
+        """The table alone; a keyboard reaches what does not fit."""
         tall = " tall" if len(self.rows) > TALL else ""
-        name = escape(self.title)
         body = "".join(f"<tr>{self._cells(row)}</tr>" for row in self.rows)
         head = "".join(f"<th scope=col{_side(form)}>{escape(one)}</th>" for one, form in self.columns)
+        name = f'aria-label="{escape(self.title)}"'
         return (
-            f'<div class="scroll{tall}" tabindex=0 role=region aria-label="{name}"><table id="{self.name}">'
-            f"<caption>{name}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+            f'<div class="scroll{tall}" tabindex=0 role=region {name}><table id="{self.name}" {name}>'
+            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
         )
 
     def _cells(self, row: Sequence[Any]) -> str:
@@ -132,13 +132,15 @@ class Figure:
 
     def html(self) -> str:
         """The figure, to be drawn once it is looked at."""
-        says = f"<figcaption><h3>{escape(self.title)}</h3><p>{escape(self.summary)}</p></figcaption>"
+        says = f"<figcaption><h3>{escape(self.title)}</h3><p>{prose(self.summary)}</p></figcaption>"
         if self.chart is None:
             return f'<figure class="card {self.wide}" id="{self.name}">{says}</figure>'
         keys = "arrow keys read values" + (", plus and minus zoom, 0 shows all" if self.chart.get("tools") else "")
         label = f'aria-label="Chart: {escape(self.title)}; {keys}"'
         tools = '<div class="tools" role=group aria-label="Range shown"></div>' if self.chart.get("tools") else ""
-        folded = f"<details><summary>Numbers as a table</summary>{self.table._scroll()}</details>" if self.table else ""
+        folded = (
+            f"<details><summary>Numbers as a table</summary>{self.table.scrolled()}</details>" if self.table else ""
+        )
         return (
             f'<figure class="card chart {self.wide}" id="{self.name}">{says}{tools}<div class="readout"></div>'
             f'<div class="plot" tabindex=0 role=application aria-roledescription=chart {label}></div>'
@@ -172,7 +174,7 @@ class Section:
         head = f'<h2 id="{self.name}-head">{escape(self.title)}</h2>'
         return (
             f'<section id="{self.name}" aria-labelledby="{self.name}-head">{head}'
-            f"<p>{escape(self.text)}</p>{f'<dl class=facts>{facts}</dl>' if facts else ''}"
+            f"<p>{prose(self.text)}</p>{f'<dl class=facts>{facts}</dl>' if facts else ''}"
             f'<div class="grid">{"".join(part.html() for part in self.parts)}</div></section>'
         )
 
@@ -228,6 +230,11 @@ def _embedded(chart: dict[str, Any]) -> str:
     """JSON that no markup within it can end."""
     text = json.dumps(chart, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c")
+
+
+def prose(text: str) -> str:
+    """Words as markup; what stands in backticks is code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def sentence(parts: Iterable[str]) -> str:

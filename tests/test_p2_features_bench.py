@@ -14,7 +14,7 @@ from lake.layout import Shelf
 from meta.datasets import DATASETS
 from meta.errors import ChecksRed, NotReady, Tampered
 from p2_features import build as building
-from p2_features.bench import LIMIT_MS, measured, timed, written
+from p2_features.bench import LIMIT_MS, measured, remember, timed, written
 from p2_features.choice import Asked
 from p2_features.cli import commands
 from tests.faults import N, bars_lake
@@ -62,6 +62,14 @@ def test_above_fifty_milliseconds_is_red(bars, ms, passes):
     else:
         with pytest.raises(ChecksRed, match="ms_per_bar"):
             checks.end([found.report()], [], "P2 bench")
+
+
+def test_every_run_is_remembered(bars, tmp_path):
+    place = tmp_path / "history.csv"
+    for hour, ns in ((1, 816_000), (2, 1_632_000)):
+        remember(place, [by_clock(bars, ns)], f"2025-05-01T0{hour}:00:00Z")
+    rows = list(csv.DictReader(io.StringIO(place.read_text())))
+    assert [(row["time"][11:13], row["p99_us"]) for row in rows] == [("01", "816.0"), ("02", "1632.0")]
 
 
 def test_the_csv_is_read_back_by_symbol_and_timeframe(bars, tmp_path):

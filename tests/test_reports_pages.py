@@ -246,6 +246,15 @@ def test_check_reports_of_the_symbol_are_shown_and_those_of_others_are_not(root:
     assert [name for name in parts if name.startswith("checks-")] == ["checks-p3_qa_1h_80d"]
 
 
+def test_runs_of_the_bench_stand_side_by_side(root: Path, tmp_path: Path) -> None:
+    head = "time,symbol,tf,features,bars,method,ns_per_bar,p50_us,p99_us,max_us,ms_per_bar,limit_ms,pass"
+    runs = [f"2025-05-0{day}T00:00:00Z,{NAME},{TF},17,1000,live,500,9,{day},30,0.02,50,true" for day in (1, 2, 3)]
+    (tmp_path / "p2_bench_history.csv").write_text("\n".join([head, *runs, runs[0].replace(NAME, "ETHUSDT")]) + "\n")
+    parts = built(root, tmp_path)["checks"]["parts"]
+    assert parts["benches-runs"]["chart"]["series"][0]["values"] == [1, 2, 3]
+    assert [row[0] for row in parts["benches"]["rows"]] == ["2025-05-03 00:00", "2025-05-02 00:00", "2025-05-01 00:00"]
+
+
 def test_the_same_lake_gives_the_same_bytes_and_keeps_its_own(root: Path, tmp_path: Path) -> None:
     before = day_folders(root)
     asked = [pages.Asked(root, [], [], ALL, tmp_path / name, tmp_path) for name in ("one", "two")]
