@@ -16,11 +16,15 @@ WHOLE = re.compile(r"[0-9]{1,7}")
 
 @dataclass(frozen=True)
 class Pool:
-    """A venue's limit: `limit` weights in any `seconds`; 0 is no limit until a header names one."""
+    """A venue's limit: `limit` weights in any `seconds`; 0 is no limit until a header names one.
+
+    apart : seconds between two requests, at least.
+    """
 
     limit: int = 0
     seconds: float = 60.0
     heard: bool = True  # False for pools that the venue's used-weight header does not count
+    apart: float = 0.0
 
 
 class Budget:
@@ -55,6 +59,7 @@ class Budget:
                 wait = self._wait(now, weight)
                 if wait <= 0:
                     self._spent.append((now, weight))
+                    self._closed_until = max(self._closed_until, now + self._pool.apart)
                     self._since += weight
                     return now - began
                 tell = wait >= LONG and now >= self._told_until

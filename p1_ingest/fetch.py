@@ -31,12 +31,13 @@ class State(IntEnum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one request: an answer, a 404, or a failure; and why."""
+    """What became of one request: an answer, a 404, or a failure; and why. heard : an answer came, believed or not."""
 
     request: Request
     answer: Answer | None = None
     why: str = ""
     missing: bool = False
+    heard: bool = True
     body: str = ""  # its sha256
 
 
@@ -48,6 +49,7 @@ class Fetched:
     bodies : day -> series -> sha256 of the bodies that say something of it
     whole : series -> its answers together; twice : series -> days that were believed when they were said twice
     doubted : (series, day) whose two sayings differ
+    unheard : of these, the days that failed for want of any answer: asking again may mend that
     """
 
     answers: dict[str, list[Answer]]
@@ -58,6 +60,7 @@ class Fetched:
     whole: dict[str, Answer] = field(default_factory=dict)
     twice: Counter[str] = field(default_factory=Counter)
     doubted: set[tuple[str, date]] = field(default_factory=set)
+    unheard: set[date] = field(default_factory=set)
 
     def evidence(self, day: date) -> Evidence:
         """What is a day made of?"""
@@ -173,11 +176,15 @@ class Fetcher:
             return Outcome(request, missing=True)
         try:
             body = self._sender.send(request, self._source.judge)
-            note = self._source.verify(request, body, self._digest(request), self._accept)
-            answer = self._source.read(request, body)
+            digest = self._digest(request)
         except NotReady:
             return Outcome(request, missing=True)
         except (Retryable, BadPayload) as error:
+            return Outcome(request, why=str(error), heard=False)
+        try:
+            note = self._source.verify(request, body, digest, self._accept)
+            answer = self._source.read(request, body)
+        except BadPayload as error:
             return Outcome(request, why=str(error))
         sha = hashlib.sha256(body).hexdigest()
         return Outcome(request, answer if not note else _noted(answer, note), body=sha)
@@ -213,6 +220,7 @@ class Fetcher:
         state, why = State.ANSWERED, ""
         if outcome.why:
             state, why = State.FAILED, outcome.why
+            fetched.unheard |= set() if outcome.heard else {day}
         elif outcome.missing and not self._source.spared(request, fetched.answers, [day]):
             old = request.end <= self._now() - OLD
             state = State.NOT_OFFERED if old else State.WAITS

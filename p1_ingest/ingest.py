@@ -41,12 +41,12 @@ def ingest(
     Failures that concern a day stay with it, in the summary. Raises VenueRefused, Busy, Refused, Tampered.
     """
     summary = Summary(shelf.symbol, shelf.tf.name)
-    series = source.series(shelf.symbol, shelf.tf)
+    series = [one for one in source.series(shelf.symbol, shelf.tf) if one.required or not choice.candles_only]
     with commit.writing(shelf, choice.wait) as writer, workers(choice.workers) as pool:
         known = days.committed(shelf)
         _same_source(shelf, source, known, choice)
-        today = code(source, shelf.symbol, shelf.tf)
-        asked = to_ask(known, wanted, choice, today)
+        today, whole = (code(source, shelf.symbol, shelf.tf, only) for only in (choice.candles_only, False))
+        asked = to_ask(known, wanted, choice, today, whole)
         summary.asked, summary.present = len(wanted), len(wanted) - len(asked)
         unasked = {"unasked": record.unasked} if record else {}
         fetcher = Fetcher(source, sender, pool, now, choice.accept_checksum, **unasked)

@@ -13,6 +13,7 @@ from p1_ingest.sources.base import Listing, Series, Source
 
 NEVER_SERVED = "its files answered 404 on every day asked for"
 NOT_LISTED = "the venue lists no file of it"
+NOT_ASKED = "not asked for: candles alone were"
 
 
 def never_served(known: Mapping[date, Entry]) -> set[str]:
@@ -31,6 +32,9 @@ def offered(
     """
     never, before = never_served(days.committed(shelf)), (notes.read(shelf, notes.OFFERED) or {}).get("columns", {})
     columns: dict[str, object] = dict(source.left_out(shelf.symbol, shelf.tf))
+    for one in source.series(shelf.symbol, shelf.tf):
+        if one not in series:
+            columns |= {name: before.get(name, NOT_ASKED) for name in one.columns}
     for one in series:
         listed, said = listing.has(one.name) if listing else None, before.get(one.columns[0])
         why: object = True

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import difflib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from lake import settings
 from meta.errors import Usage
 from meta.symbols import market_folder, market_of
+from p1_ingest.budget import Pool
 from p1_ingest.http import TRIES, Sender, Transport
 from p1_ingest.outages import PROBE
 from p1_ingest.record import Record
 from p1_ingest.replay import Replay
 from p1_ingest.sources.base import Host, Source
 
+Limits = Callable[[Mapping[str, Pool]], Mapping[str, Pool]]
 NAMES = ("coinglass", "binance", "ccxt", "sim")
 CCXT = "ccxt"
 NOWHERE = "http://127.0.0.1:9"  # where a recorded venue would be asked, if it were
@@ -51,11 +53,12 @@ def opened(
     tries: int = TRIES,
     transport: Transport | None = None,
     probe: float = PROBE,
+    pools: Limits = dict,
 ) -> Iterator[tuple[Source, Sender]]:
     """A source and its sender. `sim` starts the stand-in venue on loopback for as long as it is open.
 
     With `replay` nothing is asked but the recording, and no key is needed. log gets each try, tell what is waited for
-    long. transport : carries the requests in the network's place.
+    long. transport : carries the requests in the network's place. pools : what may be spent, given the source's limits.
     Raises Usage for a name there is no source of.
     """
     seams: dict[str, Any] = {"log": log, "tell": tell, "probe": probe}
@@ -68,10 +71,10 @@ def opened(
     if name == "sim":
         from p1_ingest.sim.server import SimVenue
 
-        with SimVenue() as venue, _sending(_source(name, venue.url, clock), tries, transport, seams) as pair:
+        with SimVenue() as venue, _sending(_source(name, venue.url, clock), tries, transport, pools, seams) as pair:
             yield pair
         return
-    with _sending(_source(name, url, clock), tries, transport, seams) as pair:
+    with _sending(_source(name, url, clock), tries, transport, pools, seams) as pair:
         yield pair
 
 
@@ -104,9 +107,9 @@ def _source(name: str, url: str | None, clock: Callable[[], int]) -> Source:
 
 @contextmanager
 def _sending(
-    source: Source, tries: int, transport: Transport | None, seams: dict[str, Any]
+    source: Source, tries: int, transport: Transport | None, pools: Limits, seams: dict[str, Any]
 ) -> Iterator[tuple[Source, Sender]]:
-    with Sender(source.hosts, pools=source.pools, tries=tries, transport=transport, **seams) as sender:
+    with Sender(source.hosts, pools=pools(source.pools), tries=tries, transport=transport, **seams) as sender:
         yield _learnt(source, sender), sender
 
 

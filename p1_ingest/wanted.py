@@ -26,7 +26,7 @@ class Choice:
     """How to ingest: which committed days to leave alone, and what to accept.
 
     exactly : ask for these days, whatever is committed, as a recorded run did. leave : days not to write over.
-    again : days to ask for though they are committed.
+    again : days to ask for though they are committed. candles_only : ask for the series that make the bars, no other.
     """
 
     refresh_tail: int = 2
@@ -38,15 +38,20 @@ class Choice:
     exactly: tuple[date, ...] | None = None
     leave: frozenset[date] = frozenset()
     again: frozenset[date] = frozenset()
+    candles_only: bool = False
 
     def settings(self) -> dict[str, bool]:
         """Which of these choices reach the lake, once the days to ask for are known?"""
-        return {"force": self.force, "accept_checksum": self.accept_checksum}
+        return {"force": self.force, "accept_checksum": self.accept_checksum} | _if_so(candles_only=self.candles_only)
 
 
-def code(source: Source, symbol: str, tf: Timeframe) -> str:
+def _if_so(**said: bool) -> dict[str, bool]:
+    return {name: value for name, value in said.items() if value}
+
+
+def code(source: Source, symbol: str, tf: Timeframe, candles_only: bool = False) -> str:
     """Which digest stands for P1's rules today: ours, and the source's settings that reach this symbol's values?"""
-    settings = {**CODE_SETTINGS, "source": source.rules(symbol, tf)}
+    settings = {**CODE_SETTINGS, "source": source.rules(symbol, tf), **_if_so(candles_only=candles_only)}
     return fresh.code_digest(DATASETS["bars"], schema_digest(SCHEMA), settings)
 
 
@@ -75,15 +80,15 @@ def within_plan(source: Source, sender: Sender, tf: Timeframe, wanted: list[date
     return kept, f"{gate.line}: {cut}"
 
 
-def to_ask(known: dict[date, Entry], wanted: list[date], choice: Choice, today: str) -> list[date]:
-    """Which days are asked for? Those absent, of other rules than today's `code`, among the last `refresh_tail`, and
+def to_ask(known: dict[date, Entry], wanted: list[date], choice: Choice, *today: str) -> list[date]:
+    """Which days are asked for? Those absent, of other rules than today's `code`s, among the last `refresh_tail`, and
     those the choice wants again."""
     if choice.exactly is not None:
         return list(choice.exactly)
     if not choice.skip_present:
         return wanted
     again = choice.again.union(wanted[-choice.refresh_tail :] if choice.refresh_tail else ())
-    return [day for day in wanted if day in again or day not in known or known[day].code != today]
+    return [day for day in wanted if day in again or day not in known or known[day].code not in today]
 
 
 def chunks(asked: Sequence[date]) -> list[list[date]]:

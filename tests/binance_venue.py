@@ -29,14 +29,23 @@ METRICS = {  # path -> (name in the answer, place in the archive's row, shift of
 }
 
 
+def contract(symbol: str, status: str = "TRADING", since: int = 0, kind: str = "PERPETUAL") -> dict[str, Any]:
+    """A row of exchangeInfo."""
+    return {"symbol": symbol, "contractType": kind, "status": status, "onboardDate": since, "quoteAsset": "USDT"}
+
+
 @dataclass
 class Venue:
-    """What the venue knows: its clock, its symbols; `asked` lists the paths it was asked for; `refuses` a status."""
+    """What the venue knows: its clock, its symbols; `asked` lists the paths it was asked for; `refuses` a status.
+
+    contracts : rows of exchangeInfo beside the symbols.
+    """
 
     now: int
     symbols: tuple[str, ...] = ("BTCUSDT",)
     hours: int = 8
     refuses: int = 0
+    contracts: tuple[dict[str, Any], ...] = ()
     asked: list[str] = field(default_factory=list)
 
     def answer(self, path: str, query: dict[str, str]) -> tuple[int, Any]:
@@ -44,6 +53,8 @@ class Venue:
         self.asked.append(path)
         if self.refuses:
             return self.refuses, {"code": 0, "msg": "Service unavailable from a restricted location"}
+        if path == "/fapi/v1/exchangeInfo":
+            return 200, {"symbols": [*map(contract, self.symbols), *self.contracts]}
         symbol = query.get("symbol") or query.get("pair", "")
         if symbol not in self.symbols:
             return 400, {"code": -1121, "msg": "Invalid symbol."}

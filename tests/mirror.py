@@ -36,22 +36,35 @@ class Mirror:
 
     def keys(self, prefix: str) -> list[str]:
         """Every key under the prefix, as S3 orders them."""
-        found = [path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if path.is_file()]
+        folder = self.root / prefix if prefix.endswith("/") else self.root
+        found = [path.relative_to(self.root).as_posix() for path in folder.rglob("*") if path.is_file()]
         stamps = {key: re.search(r"\d{4}-\d\d(-\d\d)?", key) for key in found if key.startswith(prefix)}
         return sorted(key for key, at in stamps.items() if not self.until or (at and at[0] <= self.until))
+
+    def folded(self, prefix: str, delimiter: str) -> list[str]:
+        """The same, with all that lies deeper than the delimiter told once, as a folder."""
+        if not delimiter:
+            return self.keys(prefix)
+        told = (key[len(prefix) :].partition(delimiter) for key in self.keys(prefix))
+        return sorted({prefix + name + cut for name, cut, _ in told})
 
     def listed(self, query: dict[str, str]) -> bytes:
         """One page of the listing."""
         prefix, second = query["prefix"], self.version == 2 and query.get("list-type") == "2"
         after = query.get("continuation-token", "")[::-1] if second else query.get("marker", "")
-        rest = [key for key in self.keys(prefix) if key > after]
+        rest = [key for key in self.folded(prefix, query.get("delimiter", "")) if key > after]
         shown = rest[: min(self.page, int(query.get("max-keys", "1000")))]
         more = len(rest) > len(shown)
         cursor = ""
         if more:
             name, last = ("NextContinuationToken", shown[-1][::-1]) if second else ("NextMarker", shown[-1])
             cursor = f"<{name}>{escape(last)}</{name}>"
-        items = "".join(f"<Contents><Key>{escape(key)}</Key><Size>1</Size></Contents>" for key in shown)
+        items = "".join(
+            f"<CommonPrefixes><Prefix>{escape(key)}</Prefix></CommonPrefixes>"
+            if key.endswith("/")
+            else f"<Contents><Key>{escape(key)}</Key><Size>1</Size></Contents>"
+            for key in shown
+        )
         head = f"<Name>data.binance.vision</Name><Prefix>{escape(prefix)}</Prefix><IsTruncated>{str(more).lower()}"
         told = f'<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="{SPACE}">{head}</IsTruncated>'
         return f"{told}{cursor}{items}</ListBucketResult>".encode()

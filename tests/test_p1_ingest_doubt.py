@@ -15,7 +15,7 @@ from meta.errors import BadPayload, NotReady
 from meta.timeframes import DAY, Timeframe, day_start, timeframe
 from p1_ingest.fetch import Fetcher, State
 from p1_ingest.http import Sender as Network
-from p1_ingest.ingest import _workers, ingest
+from p1_ingest.ingest import ingest, workers
 from p1_ingest.record import Record
 from p1_ingest.replay import Replay
 from p1_ingest.sources.base import Answer, Gate, Request, Series, Source
@@ -131,7 +131,7 @@ def test_an_interruption_does_not_wait_for_requests_under_way() -> None:
     import threading
 
     release, seen = threading.Event(), []
-    with pytest.raises(KeyboardInterrupt), _workers(1) as pool:
+    with pytest.raises(KeyboardInterrupt), workers(1) as pool:
         pool.submit(release.wait, 30)
         queued = pool.submit(seen.append, "asked after the interruption")
         raise KeyboardInterrupt

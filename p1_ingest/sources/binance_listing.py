@@ -37,10 +37,14 @@ Fetch = Callable[[Request], bytes]
 
 @dataclass(frozen=True)
 class Page:
-    """What one page says: its keys, ascending, and the parameters that bring the next page (none after the last)."""
+    """What one page says: its keys, ascending, and the parameters that bring the next page (none after the last).
+
+    folders : the prefixes of what lies deeper, ascending.
+    """
 
     keys: tuple[str, ...]
     after: tuple[tuple[str, str], ...]
+    folders: tuple[str, ...] = ()
 
 
 def judged(reply: Reply) -> None:
@@ -60,16 +64,17 @@ def page(body: bytes) -> Page:
     """
     found = _Reader(body).found
     keys, truncated = tuple(found.get("Contents/Key", ())), found.get("IsTruncated", [])
+    folders = tuple(found.get("CommonPrefixes/Prefix", ()))
     if truncated not in (["true"], ["false"]):
         raise BadPayload("the archive's listing does not say whether it goes on; it is not used")
-    if len(keys) > PAGE or any(a >= b for a, b in pairwise(keys)):
+    if len(keys) + len(folders) > PAGE or any(a >= b for told in (keys, folders) for a, b in pairwise(told)):
         raise BadPayload(f"the archive's listing has more than {PAGE} keys on a page, or not in order; it is not used")
     if truncated == ["false"]:
-        return Page(keys, ())
+        return Page(keys, (), folders)
     if token := "".join(found.get("NextContinuationToken", ())):
-        return Page(keys, (("list-type", "2"), ("continuation-token", token)))
-    marker = "".join(found.get("NextMarker", ())) or (keys[-1] if keys else "")
-    return Page(keys, (("marker", marker),))
+        return Page(keys, (("list-type", "2"), ("continuation-token", token)), folders)
+    marker = "".join(found.get("NextMarker", ())) or max((*keys[-1:], *folders[-1:]), default="")
+    return Page(keys, (("marker", marker),), folders)
 
 
 def keys(prefix: str, series: str, fetch: Fetch) -> Iterator[str]:
@@ -77,17 +82,27 @@ def keys(prefix: str, series: str, fetch: Fetch) -> Iterator[str]:
 
     Raises BadPayload where pages do not advance or do not end, and what `fetch` raises.
     """
+    return (key for found in _pages(prefix, series, fetch) for key in found.keys)
+
+
+def folders(prefix: str, series: str, fetch: Fetch) -> Iterator[str]:
+    """What are the folders right under this prefix called? Raises as `keys` does."""
+    return (name[len(prefix) :].rstrip("/") for found in _pages(prefix, series, fetch) for name in found.folders)
+
+
+def _pages(prefix: str, series: str, fetch: Fetch) -> Iterator[Page]:
     after: tuple[tuple[str, str], ...] = (("list-type", "2"),)
     what, last, seen = (("prefix", prefix), ("delimiter", "/"), ("max-keys", str(PAGE))), prefix, set()
     for _ in range(MOST_PAGES):
         seen.add(after)
         found = page(fetch(Request(series, HOST, "/", what + after, (), 0, 0, expects="text")))
-        if found.keys and (found.keys[0] <= last or not all(key.startswith(prefix) for key in found.keys)):
+        named = sorted((*found.keys, *found.folders))
+        if named and (named[0] <= last or not all(name.startswith(prefix) for name in named)):
             raise BadPayload(f"the archive's listing of {prefix} strays or goes back; it is not used")
-        yield from found.keys
+        yield found
         if not found.after:
             return
-        last, after = (found.keys or (last,))[-1], found.after
+        last, after = (named or (last,))[-1], found.after
         if after in seen:
             raise BadPayload(f"the archive's listing of {prefix} does not advance; it is not used")
     raise BadPayload(f"the archive's listing of {prefix} has no end after {MOST_PAGES} pages; it is not used")
@@ -141,7 +156,7 @@ class Folders(Listing):
             self._oldest[folder] = self._looked_up(request, folder, fetch)
         if self._oldest[folder] or self.denies(request) or request.end > self.now() - RECENT:
             return
-        if _there(request, _parts(request)[1], fetch):
+        if is_there(request, _parts(request)[1], fetch):
             self._oldest[folder] = STALE
         else:
             self._gone(request)
@@ -153,9 +168,9 @@ class Folders(Listing):
 
     def _looked_up(self, request: Request, folder: str, fetch: Fetch) -> str:
         """The oldest stamp that is listed, "" where none is; STALE where the archive has an older file."""
-        oldest = next(_stamps(request, fetch), "")
+        oldest = next(stamps(request, fetch), "")
         self._known.setdefault(request.series, []).append(bool(oldest))
-        return STALE if oldest and _there(request, _before(oldest), fetch) else oldest
+        return STALE if oldest and is_there(request, _before(oldest), fetch) else oldest
 
 
 def reach(requests: Sequence[Request], fetch: Fetch, now: int) -> str:
@@ -165,19 +180,19 @@ def reach(requests: Sequence[Request], fetch: Fetch, now: int) -> str:
     """
     told = []
     for request in requests:
-        stamps = list(_stamps(request, fetch))
-        if not stamps:
+        listed = list(stamps(request, fetch))
+        if not listed:
             told.append(f"{request.series} none")
             continue
-        newest, yesterday = stamps[-1], day_of(now) - timedelta(days=1)
+        newest, yesterday = listed[-1], day_of(now) - timedelta(days=1)
         young = [str(yesterday - timedelta(days=i)) for i in range(YOUNG)] if len(newest) == 10 else []
-        newest = next((day for day in young if day > newest and _there(request, day, fetch)), newest)
-        told.append(f"{request.series} {stamps[0]} … {newest}")
+        newest = next((day for day in young if day > newest and is_there(request, day, fetch)), newest)
+        told.append(f"{request.series} {listed[0]} … {newest}")
     return ", ".join(told)
 
 
-def _stamps(request: Request, fetch: Fetch) -> Iterator[str]:
-    """The stamps of all listed files beside this one, its own kind alone, oldest first."""
+def stamps(request: Request, fetch: Fetch) -> Iterator[str]:
+    """Which stamps have the files listed beside this one, its own kind alone, oldest first?"""
     stem, prefix = _parts(request)[0], _folder(request)
     for key in keys(prefix, request.series, fetch):
         found = FILE.fullmatch(key[len(prefix) :])
@@ -185,7 +200,7 @@ def _stamps(request: Request, fetch: Fetch) -> Iterator[str]:
             yield found[2]
 
 
-def _there(request: Request, stamp: str, fetch: Fetch) -> bool:
+def is_there(request: Request, stamp: str, fetch: Fetch) -> bool:
     """Does the digest of the file with this stamp answer?"""
     path = "/" + quote(f"{_folder(request)}{_parts(request)[0]}{stamp}.zip")
     try:
