@@ -27,6 +27,7 @@ from meta.timeframes import Timeframe, timeframe
 F = TypeVar("F", bound=Callable[..., Any])
 INTERRUPTED = (130, 143)
 SECRETS = ("COINGLASS_API_KEY", "BINANCE_API_KEY", "BINANCE_API_SECRET")
+_typed: dict[str, str] = {}  # what was given as an option though it is a secret: value -> the option
 
 
 @dataclass(frozen=True)
@@ -184,12 +185,15 @@ def compiling() -> None:
         say("compiling the kernels, once for this version: about half a minute")
 
 
-def spawned(lines: Iterable[str]) -> int:
-    """Run these commands of ours one after the other; the first exit code that is not 0, or 0."""
+def spawned(lines: Iterable[str], where: Path | None = settings.PROJECT) -> int:
+    """Run these commands of ours one after the other; the first exit code that is not 0, or 0.
+
+    where : the folder relative paths are of; None is the one this command was called in.
+    """
     code = 0
     for line in lines:
         say(f"running {line}")
-        done = subprocess.run([sys.executable, *shlex.split(line)[1:]], cwd=settings.PROJECT, check=False)
+        done = subprocess.run([sys.executable, *shlex.split(line)[1:]], cwd=where, check=False)
         code = code or done.returncode
     return code
 
@@ -293,8 +297,21 @@ def _told(text: str, code: int) -> int:
     return code
 
 
+def typed_secret(option: str) -> Callable[[click.Context, click.Parameter, str | None], None]:
+    """A callback for an option that other tools need and we do not: what it is given is struck out of all we print."""
+
+    def note(_: click.Context, __: click.Parameter, value: str | None) -> None:
+        if value:
+            _typed[value] = option
+            say(f"{option} is not needed, and not used; others can see a command line, so keep keys in secrets/.env")
+
+    return note
+
+
 def redacted(text: str) -> str:
     """The same text without any key."""
+    for typed, option in _typed.items():
+        text = text.replace(typed, f"<{option}>")
     for name in SECRETS:
         try:
             value = settings.variable(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,9 +35,10 @@ class LakeConf(Conf, frozen=True, forbid_unknown_fields=True):
 
 
 class UniverseConf(Conf, frozen=True, forbid_unknown_fields=True):
-    """conf/universe.yaml: which symbols are kept up with, by timeframe."""
+    """conf/universe.yaml: which symbols are kept up with, by timeframe, and which ones universes are defined of."""
 
     follow: dict[str, list[str]] = {}
+    define: tuple[str, ...] = ()
 
 
 def conf_path(name: str) -> Path:
@@ -128,6 +130,19 @@ def universe_conf() -> UniverseConf:
 def variable(name: str) -> str | None:
     """What does the environment, or else secrets/.env, say for this name? An empty value says nothing."""
     return os.environ.get(name) or _dotenv().get(name) or None
+
+
+def made_at(now: int | None = None) -> str:
+    """Which instant does a file say it was made at? SOURCE_DATE_EPOCH, for the same bytes each time, else now (UTC ms).
+
+    Raises Usage.
+    """
+    epoch = variable("SOURCE_DATE_EPOCH")
+    if epoch is not None and not re.fullmatch(r"[0-9]{1,11}", epoch, re.ASCII):
+        raise Usage(f"SOURCE_DATE_EPOCH={epoch!r} is no number of seconds since 1970; set it to one, or unset it")
+    if epoch is None and now is None:
+        return datetime.now(UTC).isoformat(timespec="seconds")
+    return datetime.fromtimestamp(int(epoch) if epoch else (now or 0) // 1000, UTC).isoformat()
 
 
 def _dotenv() -> dict[str, str | None]:

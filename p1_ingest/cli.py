@@ -11,6 +11,7 @@ from p1_ingest.qa_cli import qa
 from p1_ingest.reconcile_cli import reconcile
 from p1_ingest.resample_cli import resample
 from p1_ingest.sources_cli import sources
+from p1_ingest.universe.cli import universe
 
 
 @click.group(cls=cli.Commands)
@@ -38,3 +39,4 @@ commands.add_command(qa)
 commands.add_command(reconcile)
 commands.add_command(resample)
 commands.add_command(sources)
+commands.add_command(universe)
