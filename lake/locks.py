@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -115,6 +116,17 @@ def telling(root: Path) -> Iterator[None]:
     disk.make_folders(folder)
     with _opened(folder / "log") as fd:
         _locked(fd, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def filling(folder: Path) -> Iterator[None]:
+    """Hold the right to fill this folder, made if need be. Raises Busy where another process does."""
+    with contextlib.suppress(FileExistsError):
+        disk.make_folder(folder)
+    with _opened(folder, os.O_RDONLY | os.O_DIRECTORY) as fd:
+        if not _locked(fd, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            raise Busy(f"{folder} is being filled by another process; wait for it")
         yield
 
 

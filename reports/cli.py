@@ -7,6 +7,7 @@ import click
 from lake import cli
 from reports.exports.cli import export
 from reports.html_cli import html
+from reports.universe.cli import universe_export
 
 
 @click.group(cls=cli.Commands)
@@ -16,3 +17,4 @@ def commands() -> None:
 
 commands.add_command(html)
 commands.add_command(export)
+commands.add_command(universe_export)
