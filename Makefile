@@ -8,6 +8,7 @@ PICK := $(BARE) $(if $(TF),$(foreach t,$(TF),--tf $(t))) $(if $(LAKE),--lake $(L
 SPAN := $(if $(DAYS),--days $(DAYS)) $(if $(START),--start $(START)) $(if $(END),--end $(END))
 COMMA := ,
 SPACE := $(subst ,, )
+UNIVERSE ?= $(or $(LAKE),data)/universe/universe.json
 FROM := $(if $(SOURCE),--source $(SOURCE))
 export SOURCE
 .DEFAULT_GOAL := help
@@ -43,6 +44,14 @@ p2_bench: .venv/ready  ## time the features of one bar; exit 3 above 50 ms
 p3_validate: .venv/ready  ## check the labels; exit 3 when red
 	$(PY) -m p3_labels validate $(PICK)
 
+universe: .venv/ready $(UNIVERSE)  ## UNIVERSE=file, else one of conf/universe.yaml's symbols: define once, download, export
+	$(PY) -m p1_ingest universe download --universe-file $(UNIVERSE) $(if $(LAKE),--lake $(LAKE)) $(if $(TF),--interval $(TF))
+	$(PY) -m reports universe-export --universe-file $(UNIVERSE) $(if $(LAKE),--lake $(LAKE)) $(if $(TF),--source-freq $(TF))
+
+$(UNIVERSE): | .venv/ready
+	$(PY) -m p1_ingest universe define --output $@ $(if $(TF),--interval $(TF)) $(SPAN) $(if $(LAKE),--lake $(LAKE)) \
+		$(foreach s,$(SYMBOLS),--symbols $(s))
+
 views: .venv/ready  ## bring the DuckDB catalog up to date and list its views
 	$(PY) -m lake views $(if $(LAKE),--lake $(LAKE))
 
@@ -75,6 +84,9 @@ fuzz: .venv/dev  ## mutated bytes for everything that parses: COUNT=100000, or S
 
 test-power: .venv/dev  ## the power goes at every change on disk: ext4, xfs, btrfs on loop images; needs root
 	.venv/bin/python -m pytest -m long -rs -s tests/test_power.py
+
+universe-round: .venv/ready  ## a universe of a made-up archive with dying and late symbols; what today's list would hide
+	$(PY) -m tests.universe_round
 
 test-docker: .venv/dev  ## every service of docker-compose.yml in a real engine, where one answers
 	@if docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1; \

@@ -17,7 +17,7 @@ from meta.timeframes import TIMEFRAMES
 from p2_features import bench, catalogue
 from p2_features.feature import Feature
 from p3_labels.rules import RET_NET, SIDE, FoldsConf, LabelsConf
-from scripts import source_text
+from scripts import source_text, universe_pages
 from scripts.markdown import cell, code, codes, joined, table
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -137,7 +137,17 @@ TIMING = {
 def page() -> str:
     """The whole dictionary."""
     return joined(
-        HEAD, _datasets(), _bars(), _features(), _labels(), _training(), _views(), _files(), _reports(), _checks()
+        HEAD,
+        _datasets(),
+        _bars(),
+        _features(),
+        _labels(),
+        _training(),
+        _views(),
+        _files(),
+        universe_pages.page(),
+        _reports(),
+        _checks(),
     )
 
 

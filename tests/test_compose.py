@@ -26,7 +26,7 @@ FEATURES = ("features_build", "features_validate", "features_bench", "duck_view_
 LABELS = ("labels_build", "labels_validate")
 IN_ORDER = (*BARS_5M, *FEATURES, *LABELS, "report", *BARS_15M)
 FOR_LONG = ("collector",)
-LATER = {"universe"}  # services that may come once their commands are there
+GROUPS = ("universe",)  # services of several commands: the first word appended says which
 WRITTEN = ("data", "data-sim", "exports", "reports", "meta/duckdb")
 READ = ("conf", "secrets")
 KEY = "0123456789abcdef-no-key-of-anyone"
@@ -37,18 +37,33 @@ MADE_ANEW = {"features_build": "features", "labels_build": "labels"}  # a fresh 
 def parsed(words: list[str]) -> click.Context:
     """What does click make of `python -m …`? Raises its error where that is no command line of this program."""
     assert words[:2] == ["python", "-m"]
-    group = command_pages.groups()[words[2]]
-    parent = click.Context(group, info_name=words[2], **group.context_settings)
-    command = group.commands[words[3]]
-    assert not isinstance(command, click.Group), f"{words} is no command yet"
-    return command.make_context(words[3], words[4:], parent=parent)
+    group: click.Command = command_pages.groups()[words[2]]
+    context, rest = click.Context(group, info_name=words[2], **group.context_settings), words[3:]
+    while isinstance(group, click.Group):
+        name, *rest = rest
+        group = group.commands[name]
+        if isinstance(group, click.Group):
+            context = click.Context(group, info_name=name, parent=context, **group.context_settings)
+    return group.make_context(name, rest, parent=context)
 
 
 def test_the_services_are_the_ones_promised() -> None:
-    assert set(SERVICES) - LATER == {*IN_ORDER, *FOR_LONG}
+    assert set(SERVICES) == {*IN_ORDER, *FOR_LONG, *GROUPS}
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["define", "--symbols", "BTCUSDT", "--start-date", "2024-10-01", "--output", "data/universe.json"],
+        ["download", "--universe-file", "data/universe.json", "--interval", "5m"],
+        ["export", "--universe-file", "data/universe.json"],
+    ],
+)
+def test_the_service_of_universes_takes_the_commands_name_and_options(words: list[str]) -> None:
+    assert parsed([*SERVICES["universe"]["entrypoint"], *words]).command.name == words[0]
+
+
+@pytest.mark.parametrize("service", [name for name in SERVICES if name not in GROUPS])
 def test_every_service_is_a_command_of_this_program(service: str) -> None:
     assert parsed(SERVICES[service]["entrypoint"]).command.name
     assert "command" not in SERVICES[service], "words of `command` would be lost as soon as an option is appended"

@@ -165,9 +165,9 @@ def exists(words: str) -> bool:
 
 
 def test_what_is_not_built_yet_is_not_built() -> None:
-    said = (PROJECT / "README.md").read_text(encoding="utf-8").split("### Not built yet\n")[1].split("\n## ")[0]
-    named = re.findall(r"`((?:p\d_\w+|lake|reports) [a-z-]+)", said)
-    assert named
+    _, heading, said = (PROJECT / "README.md").read_text(encoding="utf-8").partition("### Not built yet\n")
+    named = re.findall(r"`((?:p\d_\w+|lake|reports) [a-z-]+)", said.split("\n## ")[0])
+    assert named or not heading
     built = [words for words in named if exists(words)]
     assert not built, f"README says {built} are not built yet, but they are"
 
