@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from p2_features.kernels.order import desk_for, order_of
+from p2_features.kernels.order import desk_for, put_in_order
 from p2_features.kernels.past_percentile import past_percentile
 from p2_features.kernels.past_quantiles import past_quantiles
 from tests import zoo
@@ -62,6 +62,8 @@ def test_quantiles_and_percentiles_hold_over_many_chunks(name: str, window: int)
 @pytest.mark.parametrize("size", [0, 1, 2, 300, 2_047, 2_500])
 def test_any_crowd_of_values_is_sorted(crowd: str, size: int) -> None:
     values = CROWDS[crowd][:size].copy()
-    order = order_of(values, desk_for(values.size))
+    desk = desk_for(values.size)
+    put_in_order(values, desk)
+    order = desk.order
     np.testing.assert_array_equal(values[order], np.sort(values))
     np.testing.assert_array_equal(np.sort(order), np.arange(values.size))

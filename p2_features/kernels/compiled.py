@@ -17,8 +17,22 @@ def kernel(function: Callable[..., Any]) -> Any:
     No fastmath: sums keep their written order and products are never fused into them, so that batch, live and
     JIT-off runs give the same bits. Division by zero follows IEEE instead of raising.
     """
+    return _compiled(function)
+
+
+def inner(function: Callable[..., Any]) -> Any:
+    """The same for one that makes no array and hands none on but to its like.
+
+    Nobody counts its references to the arrays it is given: an atomic count for every array at every call costs more
+    than most of these functions do.
+    """
+    return _compiled(function, _nrt=False)
+
+
+def _compiled(function: Callable[..., Any], **options: bool) -> Any:
+    options |= {"nogil": True}
     try:
-        return njit(cache=True, nogil=True, error_model="numpy")(function)
+        return njit(cache=True, error_model="numpy", **options)(function)
     except RuntimeError:  # numba found nowhere to write a cache
         uncached.append(function.__name__)
-        return njit(nogil=True, error_model="numpy")(function)
+        return njit(error_model="numpy", **options)(function)

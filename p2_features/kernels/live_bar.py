@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from p2_features.kernels.compiled import kernel
+from p2_features.kernels.compiled import inner
 from p2_features.kernels.live_expression import expression_now
 from p2_features.kernels.live_past import next_percentile, next_sums, next_zscore
 
@@ -22,7 +22,7 @@ PLAIN, ZSCORE, PERCENTILE = 0, 1, 2
 WARM, WRITTEN, OUT = 0, 1, 2
 
 
-@kernel
+@inner
 def program_now(
     plan: np.ndarray, numbers: np.ndarray, entry: int, t: int, here: int, memory: np.ndarray
 ) -> float:  # fmt: skip
@@ -33,7 +33,7 @@ def program_now(
     )  # fmt: skip
 
 
-@kernel
+@inner
 def sum_now(
     plan: np.ndarray, numbers: np.ndarray, entry: int, t: int, here: int, memory: np.ndarray, whole: np.ndarray
 ) -> int:  # fmt: skip
@@ -48,7 +48,7 @@ def sum_now(
     return series + k * PROGRAM_WIDE
 
 
-@kernel
+@inner
 def feature_now(
     plan: np.ndarray, numbers: np.ndarray, entry: int, t: int, memory: np.ndarray, whole: np.ndarray
 ) -> float:  # fmt: skip
@@ -62,7 +62,7 @@ def feature_now(
     return x if plan[entry + 1] == PLAIN else next_percentile(x, t, at, window, plan[entry + 4], memory, whole)
 
 
-@kernel
+@inner
 def is_warm(plan: np.ndarray, t: int, memory: np.ndarray, whole: np.ndarray) -> bool:
     """Is some bar present in t - OLDEST … t - NEWEST?"""
     old = t - plan[NEWEST]
@@ -72,7 +72,7 @@ def is_warm(plan: np.ndarray, t: int, memory: np.ndarray, whole: np.ndarray) -> 
     return whole[WARM] >= t - plan[OLDEST]
 
 
-@kernel
+@inner
 def next_bars(t: int, bars: np.ndarray, plan: np.ndarray, memory: np.ndarray) -> None:
     """What is every feature of the bars from absolute position t on, which follow the last one?
 

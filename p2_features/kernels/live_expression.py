@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from p2_features.kernels.compiled import kernel
+from p2_features.kernels.compiled import inner
 from p2_features.kernels.past_expression import (
     ABS,
     ADD,
@@ -32,7 +32,7 @@ from p2_features.kernels.scalar import cos, ln, sin, sqrt
 STEP_WIDE = 4  # opcode, column, lag in bars, number (its bits)
 
 
-@kernel
+@inner
 def first_operand(
     op: int, column: int, lag: int, number: float, t: int, here: int, tf_ms: int, memory: np.ndarray, ring: int,
     wide: int, size: int,
@@ -46,7 +46,7 @@ def first_operand(
     return hour_of_week(t - lag, tf_ms) if op == HOUR_OF_WEEK else minute_of(t - lag, tf_ms)
 
 
-@kernel
+@inner
 def of_one(op: int, x: float) -> float:
     """What is the function `op` of x?"""
     if op == NEGATIVE:
@@ -62,7 +62,7 @@ def of_one(op: int, x: float) -> float:
     return sin(x) if op == SIN else cos(x)
 
 
-@kernel
+@inner
 def of_two(op: int, a: float, b: float) -> float:
     """What is a `op` b?"""
     if op == ADD:
@@ -80,7 +80,7 @@ def of_two(op: int, a: float, b: float) -> float:
     return 1.0 if math.isnan(a) and not math.isnan(b) else 0.0
 
 
-@kernel
+@inner
 def expression_now(
     plan: np.ndarray, numbers: np.ndarray, start: int, stop: int, t: int, here: int, tf_ms: int, memory: np.ndarray,
     stack: int, ring: int, wide: int, size: int,

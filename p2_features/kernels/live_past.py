@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from p2_features.kernels.compiled import kernel
+from p2_features.kernels.compiled import inner
 from p2_features.kernels.live_tails import added, high_quantile, low_quantile, refilled, removed
 from p2_features.kernels.past_expression import present
 from p2_features.kernels.past_mean_std import joined
@@ -31,7 +31,7 @@ KNOWN, BELOW, EQUAL, MARK, WINDOW = 0, 1, 2, 3, 4
 LONG_AGO = -(1 << 60)
 
 
-@kernel
+@inner
 def turned_block(memory: np.ndarray, cells: int, window: int) -> float:
     """Let the new block become the old one: write its sums from each bar to its end, return their shift.
 
@@ -51,7 +51,7 @@ def turned_block(memory: np.ndarray, cells: int, window: int) -> float:
     return shift
 
 
-@kernel
+@inner
 def next_bounded(
     x: float, at: int, window: int, room: int, low: float, high: float, least: int, memory: np.ndarray,
     whole: np.ndarray,
@@ -71,7 +71,7 @@ def next_bounded(
     return clipped(x, lo, high_quantile(memory, low_tail + room, count, k_high, share_high))
 
 
-@kernel
+@inner
 def turn_over(
     x: float, at: int, cell: int, window: int, room: int, memory: np.ndarray, whole: np.ndarray
 ) -> None:  # fmt: skip
@@ -89,7 +89,7 @@ def turn_over(
         whole[at + COUNT] = count + 1
 
 
-@kernel
+@inner
 def remember(w: float, t: int, at: int, memory: np.ndarray, whole: np.ndarray) -> None:
     """Add w to the new block's sums, and note where the series last turned."""
     if not abs(w) < math.inf:
@@ -105,7 +105,7 @@ def remember(w: float, t: int, at: int, memory: np.ndarray, whole: np.ndarray) -
     whole[at + LAST], memory[at + W_LAST] = t, w
 
 
-@kernel
+@inner
 def next_zscore(
     x: float, t: int, at: int, window: int, room: int, low: float, high: float, least_quantile: int, least: int,
     memory: np.ndarray, whole: np.ndarray,
@@ -131,18 +131,18 @@ def next_zscore(
     return z
 
 
-@kernel
+@inner
 def rank_window(x: float, at: int, window: int, memory: np.ndarray, whole: np.ndarray) -> None:
     """Count how many values the window holds, how many below x and how many equal to it."""
-    count, below, equal = 0, 0, 0
-    for i in range(at + WINDOW, at + WINDOW + window):
-        count += 1 if memory[i] == memory[i] else 0
-        below += 1 if memory[i] < x else 0
-        equal += 1 if memory[i] == x else 0
+    values, count, below, equal = memory[at + WINDOW : at + WINDOW + window], 0, 0, 0
+    for i in range(values.size):
+        count += values[i] == values[i]
+        below += values[i] < x
+        equal += values[i] == x
     whole[at + KNOWN], whole[at + BELOW], whole[at + EQUAL], memory[at + MARK] = count, below, equal, x
 
 
-@kernel
+@inner
 def next_percentile(
     x: float, t: int, at: int, window: int, least: int, memory: np.ndarray, whole: np.ndarray
 ) -> float:  # fmt: skip
@@ -165,7 +165,7 @@ def next_percentile(
     return out
 
 
-@kernel
+@inner
 def turned_sums(at: int, k: int, bars: int, memory: np.ndarray, whole: np.ndarray) -> None:
     """Let the new block of k series become the old one: its totals and counts from each bar to its end. As suffix_sums.
 
@@ -188,7 +188,7 @@ def turned_sums(at: int, k: int, bars: int, memory: np.ndarray, whole: np.ndarra
     whole[new + k] = 0
 
 
-@kernel
+@inner
 def next_sums(
     t: int, at: int, k: int, bars: int, least: int, scratch: int, memory: np.ndarray, whole: np.ndarray
 ) -> None:  # fmt: skip

@@ -6,13 +6,13 @@ import math
 
 import numpy as np
 
-from p2_features.kernels.compiled import kernel
+from p2_features.kernels.compiled import inner
 from p2_features.kernels.past_quantiles import between, quantile_place
 
 SPARE = 384  # values a tail keeps beyond what its quantile needs: how far it may drain before the window is read again
 
 
-@kernel
+@inner
 def place_in(memory: np.ndarray, tail: int, size: int, value: float) -> int:
     """How many of the tail's values are less than this one?"""
     low, high = 0, size
@@ -25,17 +25,19 @@ def place_in(memory: np.ndarray, tail: int, size: int, value: float) -> int:
     return low
 
 
-@kernel
+@inner
 def removed(memory: np.ndarray, tail: int, size: int, value: float) -> int:
     """Take a value that leaves the window out of the tail, if it lies there; returns the tail's new size."""
     if size == 0 or value > memory[tail + size - 1]:
         return size
-    for j in range(tail + place_in(memory, tail, size, value), tail + size - 1):
-        memory[j] = memory[j + 1]
+    if value < memory[tail + size - 1]:  # of equal ones the last is as good, and nothing has to move
+        after = memory[tail + place_in(memory, tail, size, value) : tail + size]
+        for j in range(after.size - 1):
+            after[j] = after[j + 1]
     return size - 1
 
 
-@kernel
+@inner
 def added(memory: np.ndarray, tail: int, room: int, size: int, count: int, value: float) -> int:
     """Put a value that enters the window of `count` others into the tail, if it lies there; returns the new size.
 
@@ -45,15 +47,20 @@ def added(memory: np.ndarray, tail: int, room: int, size: int, count: int, value
     if not whole and (size == 0 or value > memory[tail + size - 1]):
         return size
     if size == room:
+        if value == memory[tail + size - 1]:
+            return size
         size -= 1
-    at = tail + place_in(memory, tail, size, value)
-    for j in range(tail + size, at, -1):
-        memory[j] = memory[j - 1]
-    memory[at] = value
+    if size > 0 and value == memory[tail + size - 1]:
+        memory[tail + size] = value
+        return size + 1
+    after = memory[tail + place_in(memory, tail, size, value) : tail + size + 1]
+    for j in range(after.size - 1, 0, -1):
+        after[j] = after[j - 1]
+    after[0] = value
     return size + 1
 
 
-@kernel
+@inner
 def refilled(memory: np.ndarray, tail: int, room: int, ring: int, wide: int, window: int, sign: float) -> int:
     """Read the tail again from the window's values, times sign; returns its size. A quarter stays free for arrivals."""
     size = count = 0
@@ -64,7 +71,7 @@ def refilled(memory: np.ndarray, tail: int, room: int, ring: int, wide: int, win
     return size
 
 
-@kernel
+@inner
 def tail_size(window: int, low: float, high: float) -> int:
     """How many values must a tail have room for, at either end?"""
     need_low = quantile_place(window, low)[0] + 2
@@ -72,13 +79,13 @@ def tail_size(window: int, low: float, high: float) -> int:
     return max(need_low, need_high) + SPARE
 
 
-@kernel
+@inner
 def low_quantile(memory: np.ndarray, tail: int, count: int, k: int, share: float) -> float:
     """What lies `share` of the way from order statistic k to the next of `count` values, from their lowest ones?"""
     return between(memory[tail + k], memory[tail + min(k + 1, count - 1)], share)
 
 
-@kernel
+@inner
 def high_quantile(memory: np.ndarray, tail: int, count: int, k: int, share: float) -> float:
     """The same from their highest ones, negated."""
     return between(-memory[tail + count - 1 - k], -memory[tail + max(count - 2 - k, 0)], share)

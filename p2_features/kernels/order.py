@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from p2_features.kernels.compiled import kernel
+from p2_features.kernels.compiled import inner, kernel
 
 SIGN = np.uint64(1 << 63)
 FEW = 2048  # below this many values, small digits: clearing a large table would cost more than it saves
@@ -34,7 +34,7 @@ def desk_for(size: int) -> Desk:
     )
 
 
-@kernel
+@inner
 def key_of(values: np.ndarray, keys: np.ndarray) -> None:
     """Which unsigned integers stand in the order of these finite values (none of them -0.0)?"""
     bits = values.view(np.uint64)
@@ -42,7 +42,7 @@ def key_of(values: np.ndarray, keys: np.ndarray) -> None:
         keys[i] = ~bits[i] if bits[i] & SIGN else bits[i] | SIGN
 
 
-@kernel
+@inner
 def bit_span(keys: np.ndarray) -> int:
     """How many low bits do the keys differ in, once the smallest is taken from all of them (which this does)?"""
     least, most = keys[0], keys[0]
@@ -57,7 +57,7 @@ def bit_span(keys: np.ndarray) -> int:
     return bits
 
 
-@kernel
+@inner
 def deal(
     keys: np.ndarray,
     order: np.ndarray,
@@ -84,7 +84,7 @@ def deal(
         to_keys[at], to_order[at] = keys[i], order[i]
 
 
-@kernel
+@inner
 def settled(keys: np.ndarray, order: np.ndarray, budget: int) -> bool:
     """Could insertion finish the order within so many moves?"""
     for i in range(1, keys.size):
@@ -99,14 +99,13 @@ def settled(keys: np.ndarray, order: np.ndarray, budget: int) -> bool:
     return True
 
 
-@kernel
-def order_of(values: np.ndarray, desk: Desk) -> np.ndarray:
+@inner
+def put_in_order(values: np.ndarray, desk: Desk) -> None:
     """Which indices sort these finite values, equal ones in any order?
 
-    values: (m,) float64, none of them -0.0. Returns (m,) int32, a view of the desk, whose keys are left sorted, equal
-    for equal values (where m > 1). Two deals on the leading bits
-    nearly sort any series met in practice; where values crowd so closely that insertion would go quadratic, all
-    bits are dealt.
+    values: (m,) float64, none of them -0.0. Leaves the indices (m,) int32 in desk.order, and in desk.keys (where
+    m > 1) numbers in the order of the values, equal for equal ones. Two deals on the leading bits nearly sort any
+    series met in practice; where values crowd so closely that insertion would go quadratic, all bits are dealt.
     """
     m = values.size
     keys, order = desk.keys[:m], desk.order[:m]
@@ -114,7 +113,7 @@ def order_of(values: np.ndarray, desk: Desk) -> np.ndarray:
     for i in range(m):
         order[i] = i
     if m < 2:
-        return order
+        return
     key_of(values, keys)
     bits = bit_span(keys)
     digit = 8 if m < FEW else 11
@@ -127,6 +126,6 @@ def order_of(values: np.ndarray, desk: Desk) -> np.ndarray:
             keys, order, spare_keys, spare = spare_keys, spare, keys, order
             low += digit
         if low >= bits and (dealt_all or settled(keys, order, 8 * m)):
-            return order
+            return
         if low >= bits:
             low, dealt_all = 0, True

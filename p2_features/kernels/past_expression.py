@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from p2_features.kernels.compiled import kernel
+from p2_features.kernels.compiled import inner
 from p2_features.kernels.scalar import cos, ln, sin, sqrt
 
 # The numbers stand here and not beside the compiler: numba's cache follows the file of the function it compiled.
@@ -25,25 +25,25 @@ _HOUR = 3_600_000
 _MONDAY = 72  # 1970-01-01 was a Thursday
 
 
-@kernel
+@inner
 def present(x: float) -> float:
     """What is x where it is finite? Else missing: NaN."""
     return x if abs(x) < math.inf else math.nan
 
 
-@kernel
+@inner
 def hour_of_week(position: int, tf_ms: int) -> float:
     """In which hour of the week, 0 … 167 from Monday 00:00 UTC, did the bar at this grid position open?"""
     return float(((position - 1) * tf_ms // _HOUR + _MONDAY) % 168)
 
 
-@kernel
+@inner
 def minute_of(position: int, tf_ms: int) -> float:
     """How many whole minutes after 1970-01-01 00:00 UTC did the bar at this grid position close?"""
     return float(position * tf_ms // 60_000)
 
 
-@kernel
+@inner
 def push(
     op: int, column: int, lag: int, number: float, columns: np.ndarray, first: int, tf_ms: int, begin: int,
     stack: np.ndarray, top: int, bars: int,
@@ -64,7 +64,7 @@ def push(
             stack[top, j] = minute_of(first + at + j, tf_ms)
 
 
-@kernel
+@inner
 def apply_one(op: int, stack: np.ndarray, top: int, bars: int) -> None:
     """Replace stack[top, :bars] by the function `op` of it."""
     if op == NEGATIVE:
@@ -90,7 +90,7 @@ def apply_one(op: int, stack: np.ndarray, top: int, bars: int) -> None:
             stack[top, j] = cos(stack[top, j])
 
 
-@kernel
+@inner
 def apply_two(op: int, stack: np.ndarray, top: int, bars: int) -> None:
     """Replace stack[top, :bars] by it `op` the row above."""
     if op == ADD:
@@ -116,7 +116,7 @@ def apply_two(op: int, stack: np.ndarray, top: int, bars: int) -> None:
             stack[top, j] = 1.0 if math.isnan(stack[top, j]) and not math.isnan(stack[top + 1, j]) else 0.0
 
 
-@kernel
+@inner
 def past_expression(
     code: np.ndarray, numbers: np.ndarray, columns: np.ndarray, first: int, tf_ms: int, start: int, stop: int,
     stack: np.ndarray, out: np.ndarray,

@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from p2_features.kernels.compiled import kernel
+from p2_features.kernels.compiled import inner, kernel
 
 
-@kernel
+@inner
 def joined(
     n_old: float, s_old: float, q_old: float, c_old: float, n_new: float, s_new: float, q_new: float, c_new: float
 ) -> tuple[float, float, float, float]:
@@ -29,7 +29,7 @@ def joined(
     return n, base, offset, math.sqrt(max(q - s * offset, 0.0) * per_value)
 
 
-@kernel
+@inner
 def suffix_parts(x: np.ndarray, begin: int, end: int, n: np.ndarray, s: np.ndarray, q: np.ndarray) -> float:
     """What are the shifted sums of bars i … end-1, for each i from the block's begin?
 

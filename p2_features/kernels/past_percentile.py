@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from p2_features.kernels.compiled import kernel
-from p2_features.kernels.order import Desk, desk_for, order_of
+from p2_features.kernels.compiled import inner, kernel
+from p2_features.kernels.order import Desk, desk_for, put_in_order
 
 WORD = 64
 BATCH = 32
@@ -45,13 +45,13 @@ def ranks_for(size: int) -> Ranks:
     )
 
 
-@kernel
+@inner
 def percentile_from(below: int, equal: int, count: int) -> float:
     """Which percentile has `below` smaller and `equal` equal values among `count`?"""
     return (below + 0.5 * equal) / count
 
 
-@kernel
+@inner
 def bits_set(word: np.uint64) -> np.int64:
     """How many bits are set? In the form that compilers know as one instruction."""
     word = word - ((word >> ONE) & TWOS)
@@ -59,7 +59,7 @@ def bits_set(word: np.uint64) -> np.int64:
     return np.int64((((word + (word >> FOUR)) & EIGHTS) * BYTES) >> TOP)
 
 
-@kernel
+@inner
 def rank_bars(
     x: np.ndarray, begin: int, end: int, ranks: Ranks, room: np.ndarray, places: np.ndarray, desk: Desk
 ) -> None:
@@ -70,7 +70,8 @@ def rank_bars(
     for t in range(max(begin, 0), end):
         room[count], places[count] = x[t] + 0.0, t - begin
         count += abs(x[t]) < math.inf
-    order, keys = order_of(room[:count], desk), desk.keys
+    put_in_order(room[:count], desk)
+    order, keys = desk.order, desk.keys
     equal = 0
     for r in range(count):
         if r > 0 and keys[r] != keys[r - 1]:
@@ -81,7 +82,7 @@ def rank_bars(
     aboves[equal:count] = count
 
 
-@kernel
+@inner
 def flip(bits: np.ndarray, rank: np.ndarray) -> None:
     """Let these ranks into the window if they are out of it, and out if they are in."""
     for k in range(rank.size):
@@ -89,7 +90,7 @@ def flip(bits: np.ndarray, rank: np.ndarray) -> None:
             bits[rank[k] // WORD] ^= ONE << np.uint64(rank[k] % WORD)
 
 
-@kernel
+@inner
 def count_bits(bits: np.ndarray, before: np.ndarray) -> int:
     """How many bits do the words before each word have? Writes before and returns the number in all words."""
     total = 0
@@ -99,7 +100,7 @@ def count_bits(bits: np.ndarray, before: np.ndarray) -> int:
     return total
 
 
-@kernel
+@inner
 def below_rank(
     bits: np.ndarray, before: np.ndarray, entering: np.ndarray, leaving: np.ndarray, steps: int, r: int
 ) -> int:
@@ -115,7 +116,7 @@ def below_rank(
     return count
 
 
-@kernel
+@inner
 def rank_against(begin: int, end: int, window: int, least: int, ranks: Ranks, out: np.ndarray) -> None:
     """Write the percentile of the bars begin … end-1, ranked together with the window before them.
 

@@ -6,12 +6,11 @@ import math
 
 import numpy as np
 
-from p2_features.kernels.compiled import kernel
-from p2_features.kernels.order import desk_for
-from p2_features.kernels.tails import COUNT, Tail, first_from, next_active, prepare, tail_for, walked
+from p2_features.kernels.compiled import inner, kernel
+from p2_features.kernels.tails import COUNT, GOES, RANK, RECOUNT, Tail, prepare, room_for, tail_for, walked
 
 
-@kernel
+@inner
 def quantile_place(count: int, p: float) -> tuple[int, float]:
     """Between which order statistics of `count` values does quantile p lie: k and k+1 (from 0), and how far?"""
     place = (count - 1) * p
@@ -19,13 +18,13 @@ def quantile_place(count: int, p: float) -> tuple[int, float]:
     return k, place - k
 
 
-@kernel
+@inner
 def between(a: float, b: float, share: float) -> float:
     """What lies `share` of the way from a to b? Never -0.0, whose order against 0.0 no algorithm can promise."""
     return (a + (b - a) * share) + 0.0
 
 
-@kernel
+@inner
 def clipped(x: float, low: float, high: float) -> float:
     """What is x within [low, high]? NaN where any of them is missing."""
     if not abs(x) < math.inf or math.isnan(low) or math.isnan(high):
@@ -34,72 +33,45 @@ def clipped(x: float, low: float, high: float) -> float:
     return high if raised > high else raised
 
 
-@kernel
-def same_count(counts: np.ndarray, j: int, last: int) -> int:
-    """Up to which bar, `last` at most, does the window keep the number of values it has at bar j?"""
-    k = j
-    while k < last and counts[k + 1] == counts[j]:
-        k += 1
-    return k
+@inner
+def tail_quantile(tail: Tail, p: float, least: int, counts: np.ndarray, uniform: bool, out: np.ndarray) -> None:
+    """What is quantile p of the window of each of the chunk's bars, for which the tail is prepared?
 
-
-@kernel
-def tail_quantile(
-    tail: Tail, begin: int, end: int, window: int, p: float, least: int, counts: np.ndarray, uniform: bool,
-    out: np.ndarray,
-) -> None:  # fmt: skip
-    """What is quantile p of the window of each bar begin … end-1?
-
-    The tail must be prepared for these bars. counts: (bars,) int64, finite values in each window, or the first of them
-    alone where `uniform`. Writes out (bars,) in x's unit, NaN where counts < least. Between two changes of count or
-    candidates the quantile stands still.
+    counts: (bars,) int64, finite values in each window, or the first of them alone where `uniform`. Writes out (bars,) in x's unit, NaN where counts < least. Takes the chunk's events off the tail.
     """
-    places, ranks, ordered, active, bound = tail.places, tail.ranks, tail.ordered, tail.active, tail.bound[0]
-    size = tail.marks[COUNT]
-    arriving, leaving = first_from(places[:size], begin), 0
-    at, after, below = next_active(active, size, -1), size, 0
-    t, steady = begin, begin - 1
-    while t < end:
-        if t > steady:
-            steady = end - 1 if uniform else begin + same_count(counts, t - begin, end - 1 - begin)
-        count, q = counts[0 if uniform else t - begin], math.nan
-        if count >= least:
-            k, share = quantile_place(count, p)
-            nth = k if tail.sign > 0 else max(count - 2 - k, 0)
-            at, below = walked(active, size, at, below, nth)
-            after = next_active(active, size, at)
-            near = tail.sign * (ordered[at] if at < size else bound)
-            far = tail.sign * (ordered[after] if after < size else bound)
-            if k + 1 == count:
-                q = between(near, near, 0.0)
-            else:
-                q = between(near, far, share) if tail.sign > 0 else between(far, near, share)
-        change, touched = t, False
-        while not touched:
-            change = min(places[arriving], places[leaving] + window)
-            if change > steady:
-                break
-            if places[arriving] == change:
-                r = ranks[arriving]
-                active[r] = True
-                below += r < at
-                touched = r < after
-                arriving += 1
-            if places[leaving] + window == change:
-                r = ranks[leaving]
-                active[r] = False
-                below -= r < at
-                if r == at:
-                    at = next_active(active, size, at)
-                touched |= r <= after
-                leaving += 1
-        last = min(change, steady)
-        for j in range(t - begin, last + 1 - begin):
-            out[j] = q
-        t = last + 1
+    sign, bound, size = tail.sign, tail.bound[0], tail.marks[COUNT]
+    values, active, events = tail.values, tail.active, tail.events
+    at, below, count, q = 0, 0, counts[0], math.nan
+    k, share, nth = 0, 0.0, 0
+    for j in range(out.size):
+        event = events[j]
+        if event != 0:
+            events[j] = 0
+            # Where none comes or goes it is rank -1, which nobody asks for: cheaper than a branch.
+            comes, goes = (event & RANK) - 1, ((event >> GOES) & RANK) - 1
+            active[comes], active[goes] = True, False
+            below += (comes >= 0) & (comes < at)
+            below -= (goes >= 0) & (goes < at)
+            if event & RECOUNT:
+                count = counts[0 if uniform else j]
+                k, share = quantile_place(count, p)
+                nth = k if sign > 0 else max(count - 2 - k, 0)
+            q = math.nan
+            if count >= least:
+                at, below = walked(active, size, at, below, nth)
+                after = at + 1
+                while after < size and not active[after]:
+                    after += 1
+                near = sign * (values[at] if at < size else bound)
+                far = sign * (values[after] if after < size else bound)
+                if k + 1 == count:
+                    q = between(near, near, 0.0)
+                else:
+                    q = between(near, far, share) if sign > 0 else between(far, near, share)
+        out[j] = q
 
 
-@kernel
+@inner
 def finite_between(x: np.ndarray, begin: int, end: int) -> int:
     """How many of the bars begin … end-1 are finite?"""
     count = 0
@@ -108,7 +80,7 @@ def finite_between(x: np.ndarray, begin: int, end: int) -> int:
     return count
 
 
-@kernel
+@inner
 def count_on(x: np.ndarray, begin: int, end: int, window: int, count: int, counts: np.ndarray) -> int:
     """How many finite values has the window of each bar begin … end-1, the first of them having `count`?
 
@@ -122,7 +94,15 @@ def count_on(x: np.ndarray, begin: int, end: int, window: int, count: int, count
     return count
 
 
-@kernel
+@inner
+def note_recounts(counts: np.ndarray, events: np.ndarray, bars: int) -> None:
+    """Note before which bars the window has another number of values."""
+    for j in range(1, bars):
+        if counts[j] != counts[j - 1]:
+            events[j] |= RECOUNT
+
+
+@inner
 def clip_bars(x: np.ndarray, lo: np.ndarray, hi: np.ndarray, w: np.ndarray) -> None:
     """Write each bar, clipped by its own quantiles, to w; all (bars,)."""
     for t in range(x.size):
@@ -135,12 +115,12 @@ def bound_bars(
 ) -> None:
     """Write both quantiles of every bar to lo and hi (n,); or, where w is not empty, every clipped bar to w (n,).
 
-    Half a window of bars shares one sorting of the tails: more would leave too few values common to all their
-    windows. lo and hi need room for such a chunk only where w is wanted, and stay in cache.
+    A quarter of a window of bars shares one preparation of the tails: more would leave too few values common to all
+    their windows. lo and hi need room for such a chunk only where w is wanted, and stay in cache.
     """
     chunk = chunk_length(window)
-    desk, room, counts = desk_for(window + chunk), np.empty(window + chunk), np.empty(chunk, np.int64)
-    tails = (tail_for(1.0, window + chunk), tail_for(-1.0, window + chunk))
+    room, counts = room_for(window, chunk), np.empty(chunk, np.int64)
+    tails = (tail_for(1.0, window, chunk), tail_for(-1.0, window, chunk))
     ps, both = (low, high), (lo, hi)
     needs = (quantile_place(window, low)[0] + 2, window - quantile_place(window, high)[0] + 1)
     count = 0
@@ -151,18 +131,19 @@ def bound_bars(
         if not uniform:
             count = count_on(x, begin, end, window, count, counts)
         at = 0 if w.size > 0 else begin
-        prepare(tails, x, begin, end, window, needs, room, desk)
+        prepare(tails, x, begin, end, window, needs, room)
         for side in range(2):
-            out = both[side][at : at + end - begin]
-            tail_quantile(tails[side], begin, end, window, ps[side], least, counts, uniform, out)
+            if not uniform:
+                note_recounts(counts, tails[side].events, end - begin)
+            tail_quantile(tails[side], ps[side], least, counts, uniform, both[side][at : at + end - begin])
         if w.size > 0:
             clip_bars(x[begin:end], lo, hi, w[begin:end])
 
 
-@kernel
+@inner
 def chunk_length(window: int) -> int:
-    """How many bars share one sorting of the tails?"""
-    return max(window // 2, 64)
+    """How many bars share one preparation of the tails?"""
+    return max(window // 4, 64)
 
 
 def past_quantiles(x: np.ndarray, window: int, low: float, high: float, least: int) -> tuple[np.ndarray, np.ndarray]:

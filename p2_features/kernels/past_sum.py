@@ -6,16 +6,16 @@ import math
 
 import numpy as np
 
-from p2_features.kernels.compiled import kernel
+from p2_features.kernels.compiled import inner, kernel
 
 
-@kernel
+@inner
 def sum_from(total: float, count: float, bars: int, least: int) -> float:
     """What is `bars` times the mean of `count` present values of that total? NaN under `least` of them."""
     return bars * (total / count) if count >= least and count > 0 else math.nan
 
 
-@kernel
+@inner
 def is_present(columns: np.ndarray, t: int) -> bool:
     """Is every one of the (k, n) columns finite at bar t?"""
     for j in range(columns.shape[0]):  # noqa: SIM110  numba compiles no generator
@@ -24,7 +24,7 @@ def is_present(columns: np.ndarray, t: int) -> bool:
     return True
 
 
-@kernel
+@inner
 def suffix_sums(columns: np.ndarray, begin: int, end: int, totals: np.ndarray, counts: np.ndarray) -> None:
     """What do bars i … end-1 sum to, for each i from the block's begin?
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from p2_features.kernels.compiled import kernel
+from p2_features.kernels.compiled import inner, kernel
 from p2_features.kernels.past_mean_std import joined
 from p2_features.kernels.past_quantiles import past_winsorized
 
@@ -15,22 +15,24 @@ from p2_features.kernels.past_quantiles import past_winsorized
 class Sums(NamedTuple):
     """Shifted sums of a block: n values, s = sum of (w - c), q = sum of (w - c)^2, (W,) each; c, one value.
 
-    Of the values before each bar of the block, or of that bar and the ones after it.
+    Of the values before each bar of the block, or of that bar and the ones after it. whole: one flag, is the block
+    without a missing value?
     """
 
     n: np.ndarray
     s: np.ndarray
     q: np.ndarray
     c: np.ndarray
+    whole: np.ndarray
 
 
 @kernel
 def sums_for(window: int) -> Sums:
     """What are the sums of a block without values?"""
-    return Sums(np.zeros(window), np.zeros(window), np.zeros(window), np.zeros(1))
+    return Sums(np.zeros(window), np.zeros(window), np.zeros(window), np.zeros(1), np.zeros(1, np.bool_))
 
 
-@kernel
+@inner
 def first_finite(x: np.ndarray) -> float:
     """Which is the first finite value? 0 where there is none."""
     for t in range(x.size):
@@ -39,7 +41,16 @@ def first_finite(x: np.ndarray) -> float:
     return 0.0
 
 
-@kernel
+@inner
+def is_whole(block: np.ndarray) -> bool:
+    """Are all values finite?"""
+    count = 0
+    for i in range(block.size):
+        count += abs(block[i]) < math.inf
+    return count == block.size
+
+
+@inner
 def sum_block(block: np.ndarray, before: Sums, after: Sums) -> None:
     """Write the sums before each bar of the block, and those from each bar to its end, added from there backward.
 
@@ -48,6 +59,7 @@ def sum_block(block: np.ndarray, before: Sums, after: Sums) -> None:
     back = block[::-1]
     c_up, c_down = first_finite(block), first_finite(back)
     before.c[0], after.c[0] = c_up, c_down
+    before.whole[0] = after.whole[0] = False
     n, s, q = before.n, before.s, before.q
     n_back, s_back, q_back = after.n[::-1], after.s[::-1], after.q[::-1]
     n_up, s_up, q_up = 0.0, 0.0, 0.0
@@ -62,7 +74,28 @@ def sum_block(block: np.ndarray, before: Sums, after: Sums) -> None:
         n_back[i], s_back[i], q_back[i] = n_down, s_down, q_down
 
 
-@kernel
+@inner
+def sum_whole(block: np.ndarray, before: Sums, after: Sums) -> None:
+    """The same for a block without a missing value, whose counts need no adding and seldom writing."""
+    for i in range(0 if before.whole[0] else block.size):
+        before.n[i] = i
+    for i in range(0 if after.whole[0] else block.size):
+        after.n[i] = block.size - i
+    before.whole[0] = after.whole[0] = True
+    back = block[::-1]
+    c_up, c_down = block[0], back[0]
+    before.c[0], after.c[0] = c_up, c_down
+    s, q, s_back, q_back = before.s, before.q, after.s[::-1], after.q[::-1]
+    s_up, q_up, s_down, q_down = 0.0, 0.0, 0.0, 0.0
+    for i in range(block.size):
+        s[i], q[i] = s_up, q_up
+        d_up, d_down = block[i] - c_up, back[i] - c_down
+        s_up, q_up = s_up + d_up, q_up + d_up * d_up
+        s_down, q_down = s_down + d_down, q_down + d_down * d_down
+        s_back[i], q_back[i] = s_down, q_down
+
+
+@inner
 def zscore_from(w: float, count: float, base: float, offset: float, std: float, flat: bool, least: int) -> float:
     """What is the z-score of w against the mean base + offset?
 
@@ -73,7 +106,7 @@ def zscore_from(w: float, count: float, base: float, offset: float, std: float, 
     return z if abs(w) < math.inf and count >= max(least, 1) else math.nan
 
 
-@kernel
+@inner
 def score_block(block: np.ndarray, old: Sums, new: Sums, least: int, out: np.ndarray) -> None:
     """Write the z-score of each bar of the block: old the sums from the same bar of the block before, new its own.
 
@@ -86,7 +119,37 @@ def score_block(block: np.ndarray, old: Sums, new: Sums, least: int, out: np.nda
         out[i] = zscore_from(block[i], n, base, offset, std, False, least)
 
 
-@kernel
+@inner
+def score_whole(block: np.ndarray, old: Sums, new: Sums, least: int, out: np.ndarray) -> None:
+    """The same between two blocks without a missing value: joined, with what is the same for all bars left out."""
+    s_old, q_old, c_old = old.s, old.q, old.c[0]
+    s_new, q_new, gap = new.s, new.q, new.c[0] - c_old
+    n = float(block.size)
+    per_value = 1.0 / n
+    for i in range(block.size):
+        n_new = float(i)
+        shift = gap if i > 0 else 0.0
+        s = s_old[i] + (s_new[i] + n_new * shift)
+        q = q_old[i] + (q_new[i] + shift * (2.0 * s_new[i] + n_new * shift))
+        offset = s * per_value
+        std = math.sqrt(max(q - s * offset, 0.0) * per_value)
+        out[i] = zscore_from(block[i], n, c_old, offset, std, False, least)
+
+
+@inner
+def score_next(block: np.ndarray, old: Sums, new: Sums, after: Sums, least: int, out: np.ndarray) -> None:
+    """Write the z-scores of one block, and its sums to `new` and `after`. out may be the block itself."""
+    if is_whole(block):
+        sum_whole(block, new, after)
+    else:
+        sum_block(block, new, after)
+    if old.whole[0] and new.whole[0]:
+        score_whole(block, old, new, least, out)
+    else:
+        score_block(block, old, new, least, out)
+
+
+@inner
 def copy_bars(source: np.ndarray, target: np.ndarray) -> None:
     """Copy to the beginning of target. Assigning a slice would compile numba's error messages too, for seconds."""
     for i in range(source.size):
@@ -96,16 +159,17 @@ def copy_bars(source: np.ndarray, target: np.ndarray) -> None:
 @kernel
 def score(w: np.ndarray, first: int, window: int, least: int, out: np.ndarray) -> None:
     """Write the z-scores of w to out, which may be w itself."""
-    block, scores = np.empty(window), np.empty(window)
+    room = np.empty(window)
     old, spare, new = sums_for(window), sums_for(window), sums_for(window)
     for start in range(-(first % window), w.size, window):
         begin, end = max(start, 0), min(start + window, w.size)
-        if end - begin < window:
-            block[:] = math.nan
-        copy_bars(w[begin:end], block[begin - start :])
-        sum_block(block, new, spare)
-        score_block(block, old, new, least, scores)
-        copy_bars(scores[begin - start : end - start], out[begin:])
+        if end - begin == window:
+            score_next(w[begin:end], old, new, spare, least, out[begin:end])
+        else:
+            room[:] = math.nan
+            copy_bars(w[begin:end], room[begin - start :])
+            score_next(room, old, new, spare, least, room)
+            copy_bars(room[begin - start : end - start], out[begin:])
         old, spare = spare, old
 
 

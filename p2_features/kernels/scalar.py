@@ -11,34 +11,34 @@ import math
 
 import numpy as np
 
-from p2_features.kernels.compiled import kernel
+from p2_features.kernels.compiled import inner, kernel
 
 
-@kernel
+@inner
 def ln(x: float) -> float:
     """What is the natural log of x? NaN unless x is finite and > 0."""
     return math.log(x) if 0.0 < x < math.inf else math.nan
 
 
-@kernel
+@inner
 def sqrt(x: float) -> float:
     """What is the square root of x? NaN unless x is finite and >= 0."""
     return math.sqrt(x) if 0.0 <= x < math.inf else math.nan
 
 
-@kernel
+@inner
 def sin(x: float) -> float:
     """What is the sine of x radians? NaN unless x is finite."""
     return math.sin(x) if abs(x) < math.inf else math.nan
 
 
-@kernel
+@inner
 def cos(x: float) -> float:
     """What is the cosine of x radians? NaN unless x is finite."""
     return math.cos(x) if abs(x) < math.inf else math.nan
 
 
-@kernel
+@inner
 def ln_ratio(a: float, b: float) -> float:
     """What is ln(a / b)? NaN unless both are finite and > 0."""
     return ln(a / b) if 0.0 < a < math.inf and 0.0 < b < math.inf else math.nan
