@@ -29,10 +29,10 @@ def inner(function: Callable[..., Any]) -> Any:
     return _compiled(function, _nrt=False)
 
 
-def _compiled(function: Callable[..., Any], **options: bool) -> Any:
-    options |= {"nogil": True}
+def _compiled(function: Callable[..., Any], **options: Any) -> Any:
+    options |= {"nogil": True, "error_model": "numpy"}
     try:
-        return njit(cache=True, error_model="numpy", **options)(function)
+        return njit(cache=True, **options)(function)
     except RuntimeError:  # numba found nowhere to write a cache
         uncached.append(function.__name__)
-        return njit(error_model="numpy", **options)(function)
+        return njit(**options)(function)

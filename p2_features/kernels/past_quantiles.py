@@ -37,7 +37,8 @@ def clipped(x: float, low: float, high: float) -> float:
 def tail_quantile(tail: Tail, p: float, least: int, counts: np.ndarray, uniform: bool, out: np.ndarray) -> None:
     """What is quantile p of the window of each of the chunk's bars, for which the tail is prepared?
 
-    counts: (bars,) int64, finite values in each window, or the first of them alone where `uniform`. Writes out (bars,) in x's unit, NaN where counts < least. Takes the chunk's events off the tail.
+    counts: (bars,) int64, finite values in each window, or the first of them alone where `uniform`. Writes out (bars,)
+    in x's unit, NaN where counts < least. Takes the chunk's events off the tail.
     """
     sign, bound, size = tail.sign, tail.bound[0], tail.marks[COUNT]
     values, active, events = tail.values, tail.active, tail.events

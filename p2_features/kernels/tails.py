@@ -30,8 +30,8 @@ class Tail(NamedTuple):
 
     values: the candidates times sign, ascending. places: their bars. active: is this rank in the window now? arrivals:
     bars of the chunk's own candidates, ascending. new_values, new_places: the same by value. events: by bar of the
-    chunk, 0 where nothing has happened since the one before; one more, for what happens elsewhere. marks: how many candidates, how many of them
-    new. bound: one value, times sign.
+    chunk, 0 where nothing has happened since the one before; one more, for what happens elsewhere. marks: how many
+    candidates, how many of them new. bound: one value, times sign.
     """
 
     sign: float
@@ -97,7 +97,7 @@ def gather(
         left = eights[e]
         while left != 0:
             first = left & (~left + ONE)
-            i = EIGHT * e + np.int64(((first - ONE) & EACH) * EACH >> TOP)  # how many bytes lie below the first flag
+            i = EIGHT * e + int(((first - ONE) & EACH) * EACH >> TOP)  # how many bytes lie below the first flag
             lows[below], highs[above] = begin + i, begin + i
             below += bars[i] < low
             above += bars[i] > high
