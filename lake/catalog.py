@@ -11,8 +11,9 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
 
-from lake import advice, disk, locks, regular, roots, snapshots
+from lake import advice, disk, locks, regular, roots, sandbox, snapshots
 from lake.layout import Shelf
+from lake.sandbox import one_line, quoted
 from lake.settings import PROJECT, shown
 from meta.columns import BARS, FOLD_INPUTS, FOLD_ROLES, FOLD_ROWS, TS, WEIGHTS, Column
 from meta.datasets import DATASETS
@@ -48,7 +49,7 @@ def views(
     if shelves:
         found["days"] = _filled(
             "days",
-            manifests=", ".join(_quoted(f"{_shown(s.folder, relative)}/y=*/m=*/d=*/MANIFEST.tsv") for s in shelves),
+            manifests=", ".join(quoted(f"{_shown(s.folder, relative)}/y=*/m=*/d=*/MANIFEST.tsv") for s in shelves),
         )
     for dataset in DATASETS.values():
         for tf in dict.fromkeys(shelf.tf for shelf in shelves if shelf.dataset is dataset):
@@ -63,7 +64,7 @@ def views(
             found |= _train(root, tf_name, f"weights_{tf_name}" in found, relative)
     for name, glob in (custom or {}).items():
         found[_identifier(name)] = (
-            f"SELECT * FROM read_parquet({_quoted(glob)}, hive_partitioning = false, union_by_name = true)"
+            f"SELECT * FROM read_parquet({quoted(glob)}, hive_partitioning = false, union_by_name = true)"
         )
     return found
 
@@ -100,7 +101,7 @@ def _write(root: Path, place: Path, text: dict[str, str]) -> None:
     disk.unlink(temporary)
     try:
         with duckdb.connect(str(temporary)) as catalog:
-            catalog.execute(f"SET file_search_path = {_quoted(str(PROJECT))}")  # views are checked as they are made
+            catalog.execute(f"SET file_search_path = {quoted(str(PROJECT))}")  # views are checked as they are made
             _create(catalog, text)
         disk.replace(temporary, place)
     except duckdb.Error as error:
@@ -134,49 +135,56 @@ def _known(beside: Path) -> dict[str, dict[str, str]]:
 
 @contextmanager
 def opened(
-    root: Path, only: Sequence[Shelf] | None = None, limits: Mapping[str, str] | None = None
+    root: Path,
+    only: Sequence[Shelf] | None = None,
+    limits: Mapping[str, str] | None = None,
+    asked: str | None = None,
 ) -> Iterator[DuckDBPyConnection]:
     """A connection that sees this lake's views and nothing else, held still: no day changes until it is let go.
 
     only : the shelves that are looked into; None is all of them, with the views people added. limits : DuckDB's own,
-    such as memory_limit. External access is limited to the lake, and the configuration is locked.
+    such as memory_limit. asked : the SQL to come; views it does not speak of are not made. External access is limited
+    to the lake, and the configuration is locked.
     """
     import duckdb
 
-    added = _within(root, _known(beside(path_for(root))).get("custom", {})) if only is None else {}
-    found = views(root, added, only=only)
-    if not found:
-        raise NotReady(
-            f"lake {shown(root)} has no committed day; run {advice.first(root)}, or name another with --lake"
-        )
-    with locks.snapshot(root), duckdb.connect(config={**OFFLINE, **(limits or {})}) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        try:
-            _create(connection, found)
-        except duckdb.Error as error:
-            raise Tampered(f"lake {root}: {one_line(error)}; {advice.verify(root)}") from None
-        connection.execute(f"SET allowed_directories = [{_quoted(str(root) + '/')}]")
-        connection.execute("SET enable_external_access = false")
-        connection.execute("SET lock_configuration = true")
-        yield connection
+    with locks.snapshot(root), disk.scratch() as spill:
+        added = _within(root, _known(beside(path_for(root))).get("custom", {})) if only is None else {}
+        found = views(root, added, only=only)
+        if not found:
+            raise NotReady(
+                f"lake {shown(root)} has no committed day; run {advice.first(root)}, or name another with --lake"
+            )
+        with duckdb.connect(config={**OFFLINE, "temp_directory": str(spill), **(limits or {})}) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            sandbox.shut(connection, root)
+            try:
+                _create(connection, found if asked is None else spoken_of(found, asked))
+            except duckdb.Error as error:
+                raise Tampered(f"lake {root}: {one_line(error)}; {advice.verify(root)}") from None
+            sandbox.lock(connection)
+            yield connection
 
 
-def checked(sql: str) -> str:
-    """Is this one statement that only reads? Returns it; raises Usage if not."""
-    import duckdb
+def spoken_of(found: Mapping[str, str], sql: str) -> dict[str, str]:
+    """Which of these views does SQL need: those whose names stand in it, and those they are made of?
 
-    try:
-        statements = duckdb.extract_statements(sql)
-    except duckdb.Error as error:
-        raise Usage(one_line(error)) from None
-    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-        raise Usage("give one SELECT (or SHOW, DESCRIBE, SUMMARIZE): the lake is read through SQL, never written")
-    return sql
+    To make a view, DuckDB opens every file it reads. All of them where the catalog itself may be asked.
+    """
+    words = _words(sql)
+    if words & {"show", "information_schema", "sqlite_master", "pg_catalog"} or any("duckdb_" in one for one in words):
+        return dict(found)
+    needed: set[str] = set()
+    todo = [name for name in found if name.lower() in words]
+    while todo:
+        name = todo.pop()
+        needed.add(name)
+        todo += [other for other in found if other.lower() in _words(found[name]) - needed]
+    return {name: text for name, text in found.items() if name in needed}
 
 
-def one_line(error: Exception) -> str:
-    """What does DuckDB say is wrong, in one line?"""
-    return " ".join(str(error).split("\n\n")[0].split())
+def _words(sql: str) -> set[str]:
+    return set(re.findall(r"\w+", sql.lower()))
 
 
 def _create(connection: DuckDBPyConnection, text: dict[str, str]) -> None:
@@ -196,7 +204,7 @@ def _train(root: Path, tf: str, weighed: bool, relative: bool) -> dict[str, str]
     def read(name: str, columns: tuple[Column, ...]) -> str:
         if not there:
             return _nothing(columns)
-        return f"(FROM read_parquet({_quoted(_shown(place.folder / name, relative))}, hive_partitioning = false))"
+        return f"(FROM read_parquet({quoted(_shown(place.folder / name, relative))}, hive_partitioning = false))"
 
     found = {"folds_" + tf: f"FROM {read(snapshots.ROLES, FOLD_ROLES)}"} if there else {}
     weights = f"weights_{tf}" if weighed else _nothing(WEIGHTS)
@@ -224,7 +232,7 @@ def _weekly(column: Column) -> str:
 
 def _parts(shelf: Shelf, relative: bool) -> str:
     glob = f"{_shown(shelf.folder, relative)}/y=*/m=*/d=*/part-*.parquet"
-    return f"SELECT * FROM read_parquet({_quoted(glob)}, hive_partitioning = false, union_by_name = true)"
+    return f"SELECT * FROM read_parquet({quoted(glob)}, hive_partitioning = false, union_by_name = true)"
 
 
 def _shown(path: Path, relative: bool) -> str:
@@ -233,10 +241,6 @@ def _shown(path: Path, relative: bool) -> str:
     if re.search(r"[*?\[]", text):
         raise Usage(f"{path} holds one of * ? [, which SQL takes for a pattern; give the lake a plainer path")
     return text
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _identifier(name: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +12,7 @@ import click
 
 from lake import advice, cli, layout, roots, settings
 from lake.doctor_cli import doctor
-from meta.errors import ChecksRed, NotReady, PerplakeError, Usage
+from meta.errors import ChecksRed, NotReady, Usage
 from meta.symbols import symbol as checked_symbol
 
 
@@ -82,24 +81,28 @@ def view(db: Path | None, glob: str, name: str, lake: str | None, debug: bool) -
 
 @commands.command()
 @click.argument("sql")
-@click.option("--format", "form", type=click.Choice(["table", "csv", "json", "parquet"]), default="table")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json", "parquet"]),
+    help="Else what FILE ends in, or a table.",
+)
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write; else standard output.")
 @click.option("--rows", type=click.IntRange(1), default=40, show_default=True, help="Rows of a table shown.")
 @cli.lake_option
 @cli.debug_option
-def query(sql: str, form: str, output: Path | None, rows: int, lake: str | None, debug: bool) -> int:
+def query(sql: str, form: str | None, output: Path | None, rows: int, lake: str | None, debug: bool) -> int:
     """Ask the lake one SELECT; nothing changes under it while it runs.
 
     \b
     Examples:
         python -m lake query "SELECT day, count(*) FROM bars_5m GROUP BY day ORDER BY day DESC LIMIT 5"
-        python -m lake query "FROM train_5m" --format parquet --output train.parquet
+        python -m lake query "FROM train_5m" --output train.parquet
     """
     from lake import answers
 
-    if form == "parquet" and output is None:
-        raise Usage("--format parquet needs --output FILE")
-    answers.answer(cli.opened(lake), sql, form, output, rows)
+    meant = answers.form_of(form, output)
+    answers.answer(cli.opened(lake), sql, meant, output, rows)
     return 0
 
 
@@ -107,28 +110,16 @@ def query(sql: str, form: str, output: Path | None, rows: int, lake: str | None,
 @cli.lake_option
 @cli.debug_option
 def shell(lake: str | None, debug: bool) -> int:
-    """Ask the lake several SELECTs, each ended by a semicolon; an empty line or Ctrl-D leaves.
+    """Ask the lake one SELECT after the other, each ended by a semicolon; .help tells more.
 
     \b
-    Example:
+    Examples:
+        python -m lake shell
         echo "SELECT count(*) FROM bars_5m;" | python -m lake shell
     """
-    from lake import answers
+    from lake import shell as asking
 
-    where = cli.opened(lake)
-    asked = ""
-    for line in sys.stdin:
-        if not asked and not line.strip():
-            break
-        asked += line
-        if asked.rstrip().endswith(";"):
-            try:
-                for statement in answers.statements(asked):
-                    answers.answer(where, statement, "table", None, 40)
-            except PerplakeError as error:
-                cli.say(f"error: {cli.redacted(str(error))}")
-            asked = ""
-    return 0
+    return asking.shell(cli.opened(lake))
 
 
 @commands.command()

@@ -8,6 +8,7 @@ import io
 import os
 import stat
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -134,6 +135,13 @@ def remove_tree(path: Path) -> None:
     for entry in sorted(path.iterdir()):
         remove_tree(entry)
     os.rmdir(path)
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder for what need not last, gone with all it holds at the end."""
+    with tempfile.TemporaryDirectory(prefix="perplake-") as name:
+        yield Path(name)
 
 
 def write_over(path: Path, data: bytes) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lake import advice, catalog, layout
+from lake import advice, catalog, layout, sandbox
 from lake.cli import Span
 from lake.layout import Shelf
 from lake.status import ShelfStatus
@@ -78,19 +77,17 @@ def held(root: Path, tf: Timeframe, symbol: str, span: Span, states: Sequence[Sh
     import duckdb
 
     shelves = [layout.shelf(root, dataset, tf, symbol) for dataset in DATASETS.values()]
-    with tempfile.TemporaryDirectory() as spill:
-        limits = {"memory_limit": MEMORY, "temp_directory": spill}
-        with catalog.opened(root, shelves, limits) as connection:
-            try:
-                tables = _taken(connection, tf, symbol, span)
-            except duckdb.Error as error:
-                fact = catalog.one_line(error)
-                raise Tampered(f"{symbol} {tf} cannot be read: {fact}; {advice.repair(root)}") from None
-            if "bars" not in tables:
-                raise NotReady(
-                    f"{shelves[0]} has no committed day there; choose another range, or run {advice.first(root)}"
-                )
-            yield Held(root, tf, symbol, {one.shelf.dataset.name: one for one in states}, tables, connection)
+    with catalog.opened(root, shelves, {"memory_limit": MEMORY}) as connection:
+        try:
+            tables = _taken(connection, tf, symbol, span)
+        except duckdb.Error as error:
+            fact = sandbox.one_line(error)
+            raise Tampered(f"{symbol} {tf} cannot be read: {fact}; {advice.repair(root)}") from None
+        if "bars" not in tables:
+            raise NotReady(
+                f"{shelves[0]} has no committed day there; choose another range, or run {advice.first(root)}"
+            )
+        yield Held(root, tf, symbol, {one.shelf.dataset.name: one for one in states}, tables, connection)
 
 
 def _taken(connection: DuckDBPyConnection, tf: Timeframe, symbol: str, span: Span) -> frozenset[str]:

@@ -14,7 +14,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from lake import catalog
+from lake import sandbox
 from meta.errors import PerplakeError
 from scripts import command_pages, reference
 
@@ -96,7 +96,7 @@ def understood(words: list[str]) -> None:
     if rest and "--help" not in rest and not isinstance(context.command, click.Group):
         parsed = context.command.make_context(context.info_name, rest, parent=context.parent)
         if "sql" in parsed.params:
-            catalog.checked(parsed.params["sql"])
+            sandbox.checked(parsed.params["sql"])
 
 
 @pytest.mark.parametrize("name", reference.PAGES)
