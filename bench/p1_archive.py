@@ -27,7 +27,7 @@ from lake.layout import Shelf
 from lake.layout import shelf as shelf_of
 from meta.datasets import DATASETS
 from meta.timeframes import Timeframe, day_start, days_between, timeframe
-from p1_ingest import bars, ingest, run, wire
+from p1_ingest import bars, fetch, ingest, run, wire
 from p1_ingest.fetch import Fetcher
 from p1_ingest.http import Sender
 from p1_ingest.record import Record
@@ -49,7 +49,7 @@ STEPS: dict[str, list[tuple[Any, str]]] = {
     "parse CSV": [(Binance, "read")],
     "metrics labels": [(Binance, "settle")],
     "keep raw bodies": [(raw, "keep")],
-    "lay on the grid, quarantine": [(bars, "laid"), (run, "day_of_bars"), (run, "together")],
+    "lay on the grid, quarantine": [(bars, "laid"), (run, "day_of_bars"), (fetch, "together")],
     "encode, stage, read back": [(commit.Writer, "stage")],
     "fsync": [(disk, "sync"), (disk, "sync_all")],
     "publish: renames, locks, log": [(commit.Writer, "publish"), (locks, "publishing")],

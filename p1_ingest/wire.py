@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
-import http.cookiejar
 import socket
 import ssl
 import threading
@@ -13,13 +11,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import requests
+import certifi
 import urllib3
-from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from meta.errors import BadPayload, Retryable, VenueRefused
+from p1_ingest.deadlines import Deadlines
 from p1_ingest.sources.base import Reply, Request
 
 MIB = 1 << 20
@@ -41,8 +39,9 @@ BOUNDS: Mapping[str, Bounds] = {
     "text": Bounds(8 * MIB, 8 * MIB, 120.0),
     "zip": Bounds(256 * MIB, 256 * MIB, 600.0),
 }
-_TROUBLE = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
-_now = threading.local()  # .lines: the connections and sockets of the request under way on this thread
+HOSTS, AT_ONCE = 16, 64  # connections are kept for so many hosts, so many of each
+_TROUBLE = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
+_now = threading.local()  # .lines: those of the deadline of the request under way on this thread
 
 
 class _Plain(HTTPConnection):
@@ -69,93 +68,59 @@ class _SecurePool(HTTPSConnectionPool):
     ConnectionCls = _Secure
 
 
-class _Adapter(HTTPAdapter):
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
-
-
-class _Session(requests.Session):
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Say that nothing redirects: with allow_redirects=False requests still reads such a body whole, unbounded."""
-        return
-
-
 class Wire:
-    """The real transport: a requests session a thread, no retries, no redirects, no cookies, no environment."""
+    """The real transport: urllib3's pools and nothing around them, so no cookies and no word of the environment's.
+
+    No retries, no redirects. Threads may share it. A session of requests around it took twice the time.
+    """
 
     def __init__(
         self, bounds: Mapping[str, Bounds] = BOUNDS, timeout: tuple[float, float] = (CONNECT, SILENCE)
     ) -> None:
-        self._bounds = bounds
-        self._timeout = timeout
-        self._local = threading.local()
-        self._sessions: list[requests.Session] = []
+        self._bounds, self._timeout, self._deadlines = bounds, timeout, Deadlines()
+        self._pools = urllib3.PoolManager(
+            HOSTS, retries=False, maxsize=AT_ONCE, cert_reqs="CERT_REQUIRED", ca_certs=certifi.where()
+        )
+        self._pools.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
 
     def __call__(self, request: Request, url: str, headers: Mapping[str, str], left: float) -> Reply:
         """What does the venue reply to this GET, within `left` seconds?
 
         Raises Retryable for trouble on the way, BadPayload for more bytes than allowed.
         """
-        lines: list[Any] = []
-        _now.lines = lines
-        cut = threading.Event()
-        timer = threading.Timer(left, _cut, (cut, lines))
-        timer.daemon = True
-        timer.start()
-        try:
-            reply = self._get(request, url, headers, left)
-        except _TROUBLE as error:
-            raise _explained(error, request, left if cut.is_set() else None, self._timeout) from None
-        else:
-            if cut.is_set():  # http.client takes a head that ends in mid-air for a whole one
-                raise _explained(TimeoutError(), request, left, self._timeout)
-            return reply
-        finally:
-            timer.cancel()
+        with self._deadlines.within(left) as deadline:
+            _now.lines = deadline.lines
+            try:
+                reply = self._get(request, url, headers, left)
+            except _TROUBLE as error:
+                late = left if deadline.passed.is_set() else None
+                raise _explained(error, request, late, self._timeout) from None
+        if deadline.passed.is_set():  # http.client takes a head that ends in mid-air for a whole one
+            raise _explained(TimeoutError(), request, left, self._timeout)
+        return reply
 
     def close(self) -> None:
-        """Close every thread's connections."""
-        for session in self._sessions:
-            session.close()
-        self._sessions.clear()
+        """Close every connection."""
+        self._pools.clear()
+        self._deadlines.close()
 
     def _get(self, request: Request, url: str, headers: Mapping[str, str], left: float) -> Reply:
         asked = {"Accept-Encoding": "identity" if request.expects == "zip" else "gzip", **headers}
-        timeout = (min(self._timeout[0], left), min(self._timeout[1], left))
-        response = self._session().get(url, headers=asked, timeout=timeout, stream=True, allow_redirects=False)
-        with response:
-            told = {name.lower(): value for name, value in response.headers.items()}
+        timeout = urllib3.Timeout(connect=min(self._timeout[0], left), read=min(self._timeout[1], left))
+        response = self._pools.urlopen(
+            "GET", url, headers=asked, timeout=timeout, redirect=False, preload_content=False
+        )
+        try:
+            told = {name.lower(): response.headers[name] for name in response.headers}
             body = _body(response, told.get("content-encoding", ""), request, self._bounds[request.expects])
-            if not body and not {"content-length", "transfer-encoding"} & told.keys() and response.status_code == 200:
+            if not body and not {"content-length", "transfer-encoding"} & told.keys() and response.status == 200:
                 raise http.client.IncompleteRead(b"")  # the same: a head cut short says nothing of a length
-            return Reply(response.status_code, told, body)
-
-    def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._local, "session", None)
-        if session is None or session not in self._sessions:
-            session = _Session()
-            session.trust_env = False  # no proxies, no .netrc, no foreign certificates from the environment
-            session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
-            session.mount("https://", _Adapter(max_retries=0))
-            session.mount("http://", _Adapter(max_retries=0))
-            self._local.session = session
-            self._sessions.append(session)
-        return session
+            return Reply(response.status, told, body)
+        finally:
+            response.close()  # a connection whose answer was read to its end is back in its pool by now, and stays
 
 
-def _cut(cut: threading.Event, lines: list[Any]) -> None:
-    """Hang up: socket timeouts bound one read, so a venue that drips bytes could hold a thread for days."""
-    cut.set()
-    for line in lines:
-        sock = getattr(line, "sock", line)
-        if isinstance(sock, socket.socket):
-            with contextlib.suppress(OSError):  # it had hung up already
-                # Not SSLSocket.shutdown, which would have the reader take the ciphertext for the body.
-                socket.socket.shutdown(sock, socket.SHUT_RDWR)
-
-
-def _body(response: requests.Response, encoding: str, request: Request, bounds: Bounds) -> bytes:
+def _body(response: urllib3.BaseHTTPResponse, encoding: str, request: Request, bounds: Bounds) -> bytes:
     if encoding.strip().lower() not in ("", "identity", "gzip", "x-gzip"):
         raise BadPayload(f"{request.host} answers in an encoding nobody asked for; check what stands between")
     chunks = _counted(response, request, bounds.wire)
@@ -169,10 +134,10 @@ def _body(response: requests.Response, encoding: str, request: Request, bounds: 
     return bytes(body)
 
 
-def _counted(response: requests.Response, request: Request, most: int) -> Iterator[bytes]:
+def _counted(response: urllib3.BaseHTTPResponse, request: Request, most: int) -> Iterator[bytes]:
     """The body as sent, at most `most` bytes of it."""
     count = 0
-    while chunk := response.raw.read(CHUNK, decode_content=False):
+    while chunk := response.read(CHUNK, decode_content=False):
         count += len(chunk)
         if count > most:
             raise _too_much(request, most)

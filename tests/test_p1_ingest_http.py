@@ -12,7 +12,6 @@ import zlib
 from collections.abc import Callable, Mapping
 
 import pytest
-import requests
 import urllib3
 
 from meta.errors import BadPayload, NotReady, PerplakeError, Retryable, Usage, VenueRefused
@@ -144,7 +143,7 @@ def test_tls_to_a_venue_that_speaks_none_is_retried_and_a_bad_certificate_is_not
         ):
             send.send(request(), plain)
     reason = urllib3.exceptions.SSLError(ssl.SSLCertVerificationError("self-signed"))
-    error = requests.exceptions.SSLError(urllib3.exceptions.MaxRetryError(None, "/?key", reason))  # type: ignore[arg-type]
+    error = urllib3.exceptions.MaxRetryError(None, "/?key", reason)  # type: ignore[arg-type]
     assert isinstance(wire._explained(error, request(), None, (1, 1)), VenueRefused)
 
 
