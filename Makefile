@@ -41,6 +41,10 @@ p2_validate: .venv/ready  ## check the features; exit 3 when red
 p2_bench: .venv/ready  ## time the features of one bar; exit 3 above 50 ms
 	$(PY) -m p2_features bench $(PICK)
 
+p3_train: .venv/ready  ## weigh the labels and cut them into purged folds: what train_* joins
+	$(PY) -m p3_labels weights $(PICK)
+	$(PY) -m p3_labels folds $(PICK)
+
 p3_validate: .venv/ready  ## check the labels; exit 3 when red
 	$(PY) -m p3_labels validate $(PICK)
 

@@ -27,47 +27,74 @@ def same(a: Labels, b: Labels):
     return all(getattr(a, f.name).tobytes() == getattr(b, f.name).tobytes() for f in fields(Labels))
 
 
-@pytest.mark.parametrize("tie", ["wait", "stop", "nearest", "resolve"])
-@pytest.mark.parametrize(("unit", "method"), [("atr", "wilder"), ("atr", "sma"), ("realised", "wilder")])
-def test_labels_are_their_twin(tie, unit, method):
-    bars, events = tape(2, n=8 * PER_DAY, closed=0.3)
-    minutes = random_minutes(np.random.default_rng(2), bars)
-    settings = Barriers(k_up=3.2, k_down=2.4, H=12, tie=tie, unit=unit, method=method)
-    mine = barrier_unit(bars, settings)
-    narrow = float(np.nanquantile(2.4 * mine / bars.close * 1e4, 0.1))
+POLICIES = pytest.mark.parametrize("tie", ["wait", "stop", "nearest", "resolve"])
+BY = pytest.mark.parametrize(("unit", "method"), [("atr", "wilder"), ("atr", "sma"), ("realised", "wilder")])
+
+
+def as_the_twin_says(bars, minutes, settings):
+    """Compare every label and every reason for none with the plain twin; which reasons were met?"""
+    events = np.flatnonzero(~np.isnan(bars.close))
+    k_up, k_down, mine = settings.k_up, settings.k_down, barrier_unit(bars, settings)
+    narrow = float(np.nanquantile(min(k_up, k_down) * mine / bars.close * 1e4, 0.1))
     settings = replace(settings, min_barrier_bp=narrow)
     labels = triple_barrier(bars, events, settings, minutes=minutes)
     rows, day = rows_of(bars), [(i + bars.day_offset) // PER_DAY for i in range(bars.close.size)]
-    if unit == "realised":
+    if settings.unit == "realised":
         width = naive.by_day(lambda c: naive.realised(c, 14), [bars.close], day, 3)
     else:
-        width = naive.by_day(lambda *p: naive.atr(*p, 14, method), [bars.high, bars.low, bars.close], day, 3)
+        width = naive.by_day(lambda *p: naive.atr(*p, 14, settings.method), [bars.high, bars.low, bars.close], day, 3)
     one = rows_of(minutes)
-    inside = [one[5 * p : 5 * p + 5] for p in range(len(rows))]
+    inside, tape = [one[5 * p : 5 * p + 5] for p in range(len(rows))], bars.open_tape.tolist()
     row = 0
     for i, t in enumerate(events.tolist()):
         entry = float(bars.close[t])
         reason = REASONS[labels.status[i]]
-        if np.isnan(width[t]) or 2.4e4 * width[t] < narrow * entry:
-            assert reason == ("no_atr" if np.isnan(width[t]) else "narrow")
+        if not width[t] > 0 or min(k_up, k_down) * 1e4 * width[t] < narrow * entry * (1 - 1e-12):
+            assert reason == ("narrow" if width[t] > 0 else "no_atr")
             continue
-        upper, lower = entry + 3.2 * mine[t], entry - 2.4 * mine[t]
-        twin = naive.first_touch(
-            rows, bars.open_tape.tolist(), t, upper, lower, 12, tie, inside, bars.open_tape.tolist()
-        )
+        if reason == "narrow":  # the width that is the limit itself, to the last bit
+            assert min(k_up, k_down) * 1e4 * width[t] == pytest.approx(narrow * entry, rel=1e-12)
+            continue
+        upper, lower = entry + k_up * mine[t], entry - k_down * mine[t]
+        twin = naive.first_touch(rows, tape, t, upper, lower, settings.H, settings.tie, inside, tape)
         if isinstance(twin, str):
             assert reason == twin
             continue
         assert reason == "labelled"
-        assert labels.ts[row] == (FIRST + t) * 300_000
-        assert labels.t1[row] == (FIRST + t + twin["bars_held"]) * 300_000
+        assert labels.ts[row] == (bars.first + t) * 300_000
+        assert labels.t1[row] == (bars.first + t + twin["bars_held"]) * 300_000
         assert (labels.label[row], OUTCOMES[labels.outcome[row]]) == (twin["label"], twin["outcome"])
         assert (labels.entry[row], labels.exit[row]) == (entry, twin["exit"])
         assert (labels.upper[row], labels.lower[row]) == (upper, lower)
-        assert labels.atr[row] == pytest.approx(width[t], rel=1e-12)
+        assert abs(labels.atr[row] - width[t]) <= 1e-12 * width[t]
+        assert abs(labels.ret[row] - twin["ret"]) + abs(labels.mfe[row] - twin["mfe"]) < 1e-13
+        assert abs(labels.mae[row] - twin["mae"]) < 1e-13 and labels.path_gap[row] == twin["path_gap"]
         row += 1
     assert row == labels.ts.size
-    assert {"labelled", "no_atr", "narrow", "gap", "unresolved"} <= {k for k, n in labels.counts.items() if n}
+    return {k for k, n in labels.counts.items() if n}
+
+
+@POLICIES
+@BY
+def test_labels_are_their_twin(tie, unit, method):
+    bars, _ = tape(2, n=8 * PER_DAY, closed=0.3)
+    minutes = random_minutes(np.random.default_rng(2), bars)
+    met = as_the_twin_says(bars, minutes, Barriers(k_up=3.2, k_down=2.4, H=12, tie=tie, unit=unit, method=method))
+    assert {"labelled", "no_atr", "narrow", "gap", "unresolved"} <= met
+
+
+@pytest.mark.long
+@POLICIES
+@BY
+def test_labels_are_their_twin_on_a_million_bars(tie, unit, method):
+    rng, seen = np.random.default_rng(2), 0
+    while seen < 1_000_000:
+        missing, closed = rng.choice([0.0, 0.001, 0.03]), rng.choice([0.0, 0.1])
+        bars, _ = tape(seen, n=60 * PER_DAY, missing=missing, closed=closed)
+        k_up, k_down = rng.uniform(0.6, 5, 2)
+        settings = Barriers(k_up, k_down, int(rng.choice([1, 12, 36])), tie=tie, unit=unit, method=method)
+        as_the_twin_says(bars, random_minutes(rng, bars), settings)
+        seen += bars.close.size
 
 
 def test_counts_speak_of_every_event():

@@ -57,7 +57,8 @@ def test_it_runs_as_it_stands(truth: Path) -> None:
     ]
     ran = subprocess.run(words, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
-    assert "control AUC" in ran.stdout and len(ran.stdout.splitlines()) >= 4
+    *rows, verdict = ran.stdout.splitlines()
+    assert "controls' AUC" in rows[0] and len(rows) >= 4 and verdict.startswith("above all 5 controls in ")
     lost = subprocess.run([*words[:4], "--lake", str(truth / "nowhere")], capture_output=True, text=True)
     assert lost.returncode == 1 and lost.stderr.startswith("error: ") and len(lost.stderr.splitlines()) == 1
 
@@ -70,3 +71,4 @@ def test_a_planted_signal_is_found_and_the_control_finds_none(truth: Path, examp
     assert len(found) >= 3
     assert np.mean([one.auc for one in found]) > 0.65
     assert abs(np.mean([one.control_auc for one in found]) - 0.5) < 0.12
+    assert np.mean([one.auc - one.best for one in found]) > 0

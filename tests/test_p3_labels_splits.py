@@ -234,6 +234,18 @@ def test_the_splitter_takes_a_part_of_the_rows_only_with_their_times():
     assert sizes == [19, 18, 19]
 
 
+def test_scikit_learn_takes_the_splitter_as_its_own():
+    linear, selection = pytest.importorskip("sklearn.linear_model"), pytest.importorskip("sklearn.model_selection")
+    rng = np.random.default_rng(8)
+    ts, t1 = random_labels(rng)
+    X, y = rng.normal(size=(ts.size, 3)), rng.integers(0, 2, ts.size)
+    cv = PurgedSplitter(ts, t1, Scheme(blocks=4, embargo_ms=2))
+    wanted = [linear.LogisticRegression().fit(X[a], y[a]).score(X[b], y[b]) for a, b in cv.split(X)]
+    np.testing.assert_allclose(selection.cross_val_score(linear.LogisticRegression(), X, y, cv=cv), wanted)
+    search = selection.GridSearchCV(linear.LogisticRegression(), {"C": [0.1, 1.0]}, cv=cv).fit(X, y)
+    assert search.n_splits_ == cv.get_n_splits() == 4
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
