@@ -142,6 +142,16 @@ def prune_option(command: F) -> F:
     return click.option("--prune", is_flag=True, help=told)(command)
 
 
+def engine_options(command: F) -> F:
+    """--engine and --workers: who computes."""
+    workers = click.option("--workers", type=click.IntRange(1), metavar="N", help="Tasks at once; else all cores.")
+    chosen = click.option(
+        "--engine", default="threads", show_default=True, metavar="NAME",
+        help="Who computes: threads, processes, or dask://HOST:PORT (dask:// starts a cluster here).",
+    )  # fmt: skip
+    return chosen(workers(command))
+
+
 def symbols_of(given: tuple[str, ...]) -> list[str]:
     """Which symbols are meant? The flag's, else SYMBOLS, else conf's."""
     named = (

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
-import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import numpy as np
-import pyarrow as pa
 
-from lake import commit, days, frames, fresh, notes, orphans
+from lake import commit, days, fresh, notes, orphans, run
 from lake.cli import Span
-from lake.frames import Grid, first_position
+from lake.frames import first_position
 from lake.layout import Shelf
-from lake.manifest import Entry, Provenance
-from lake.parts import schema_of
-from lake.roots import source_name
+from lake.manifest import Entry
+from lake.run import Engine
 from meta.errors import NotReady
-from meta.timeframes import Timeframe
-from p2_features import compute
 from p2_features.choice import Asked, Choice, chosen
+from p2_features.chunk import Outcome, Task, computed, inputs
 
 CHUNK = 400  # days computed at once: the look-back is read again for each chunk, and memory stays flat
 COSTLY = 0.05  # a feature that costs a larger share of the rows than this is named
@@ -95,6 +90,23 @@ def build(
 
     Raises NotReady where there are no bars, Usage for impossible choices, Busy, Tampered.
     """
+    return run.finished(building(shelf, bars, span, asked, Engine(), wait, tell, prune))
+
+
+def building(
+    shelf: Shelf,
+    bars: Shelf,
+    span: Span,
+    asked: Asked,
+    engine: Engine,
+    wait: float = 0.0,
+    tell: Callable[[str], None] = lambda line: None,
+    prune: bool = False,
+) -> Generator[None, None, Built]:
+    """The same, with others to compute: yields once, when they are at work; then stages and publishes what they return.
+
+    Raises as `build` does.
+    """
     known_bars = days.committed(bars)
     wanted = span.of(list(known_bars))
     if not wanted:
@@ -108,9 +120,13 @@ def build(
         built.warming = len(wanted) - len(candidates)
         stale = [day for day in candidates if not _is_fresh(shelf, day, known_bars, choice)]
         built.fresh = len(candidates) - len(stale)
+        chunks = list(runs(stale))
+        tasks = (Task(bars, tuple(chunk), choice, engine.threads) for chunk in chunks)
+        outcomes = run.spread(engine, computed, tasks)
+        yield
         done = 0
-        for chunk in runs(stale):
-            _compute(writer, bars, chunk, choice, built)
+        for chunk, outcome in zip(chunks, outcomes, strict=True):
+            _stage(writer, outcome, built)
             built.committed += writer.publish()
             done += len(chunk)
             tell(f"{shelf}: {chunk[0]} … {chunk[-1]}: {done} of {len(stale)} days")
@@ -124,14 +140,8 @@ def _no_bars(bars: Shelf, span: Span, known: list[date]) -> str:
     return f"{bars} has no committed day in {bars.root}; run `{days.command(bars)}`"
 
 
-def _inputs(
-    day: date, entries: Mapping[date, Entry] | Mapping[date, Entry | None], choice: Choice, tf: Timeframe
-) -> str:
-    return fresh.features_inputs(day, fresh.days_back(choice.reach, tf), entries, choice.names)
-
-
 def _is_fresh(shelf: Shelf, day: date, known_bars: Mapping[date, Entry], choice: Choice) -> bool:
-    return fresh.is_fresh(days.entry(shelf, day), _inputs(day, known_bars, choice, shelf.tf), choice.code())
+    return fresh.is_fresh(days.entry(shelf, day), inputs(day, known_bars, choice, shelf.tf), choice.code())
 
 
 def _warm(day: date, known_bars: Mapping[date, Entry], choice: Choice, bars: Shelf) -> bool:
@@ -161,68 +171,17 @@ def runs(stale: Sequence[date], most: int = CHUNK) -> Iterator[list[date]]:
         yield chunk
 
 
-def _compute(writer: commit.Writer, bars: Shelf, chunk: list[date], choice: Choice, built: Built) -> None:
-    """Read the chunk's reach, compute, and stage its days."""
-    start = chunk[0] - timedelta(days=fresh.days_back(choice.reach, bars.tf))
-    grid = frames.grid(bars, start, chunk[-1], choice.inputs)
-    computed = compute.compute(choice.features, grid.columns, grid.first, threads=os.cpu_count() or 1)
-    warm = compute.seen_before(grid.present, 2 * choice.window, choice.warmup)
-    mask = computed.complete & warm
-    for stretch in _unbroken(chunk):
-        _count(stretch, grid, computed, warm, choice, built)
-    for day in chunk:
-        at = grid.day(day)
-        if not warm[at].any():  # wholly inside the warm-up: not a day of the dataset
-            built.warming += 1
-            built.cold.add(day)
-            continue
-        inputs = _inputs(day, grid.entries, choice, bars.tf)
-        table = _table(choice, computed, grid, at, mask, bars.symbol)
-        if not writer.stage(day, table, Provenance(_source(grid, day, choice), inputs, choice.code())):
+def _stage(writer: commit.Writer, outcome: Outcome, built: Built) -> None:
+    """Stage what came back, and count it."""
+    for day, table, made_of in outcome.days:
+        if not writer.stage(day, table, made_of):
             built.unchanged += 1
-
-
-def _unbroken(chunk: list[date]) -> Iterator[tuple[date, date]]:
-    """The first and last day of each stretch without a hole."""
-    for _, group in itertools.groupby(enumerate(chunk), key=lambda pair: pair[1].toordinal() - pair[0]):
-        stretch = [day for _, day in group]
-        yield stretch[0], stretch[-1]
-
-
-def _count(
-    stretch: tuple[date, date], grid: Grid, computed: compute.Computed, warm: np.ndarray, choice: Choice, built: Built
-) -> None:
-    """How many rows come of a stretch of days, why are the others not written, and what does each feature cost?"""
-    at = slice(grid.day(stretch[0]).start, grid.day(stretch[1]).stop)
-    span = (grid.first + at.start, grid.first + at.stop)
-    mask, reasons = compute.rows(computed, grid.present, grid.first, choice.warmup, choice.window, span)
-    built.reasons += reasons
-    built.rows += int(mask[at].sum())
-    usable = (grid.present & warm)[at]
-    built.bars += int(usable.sum())
-    for feature in choice.features:
-        values = computed.values[feature.name][at]
-        if feature.type != "bool":
-            built.cost[feature.name] += int((usable & np.isnan(values)).sum())
-
-
-def _table(
-    choice: Choice, computed: compute.Computed, grid: Grid, at: slice, mask: np.ndarray, symbol: str
-) -> pa.Table:
-    keep = mask[at]
-    schema = schema_of(choice.columns)
-    ts = pa.array(grid.ts()[at][keep], pa.int64()).cast(pa.timestamp("ms", "UTC"))
-    values = [pa.array(computed.values[f.name][at][keep]) for f in choice.features]
-    return pa.Table.from_arrays([pa.array([symbol] * len(ts), pa.string()), ts, *values], schema=schema)
-
-
-def _source(grid: Grid, day: date, choice: Choice) -> str:
-    """Which sources do the bars of this day's reach come from?"""
-    back = fresh.days_back(choice.reach, grid.tf)
-    cells = {entry.source for each, entry in grid.entries.items() if entry and 0 <= (day - each).days <= back}
-    names = sorted({source_name(cell) for cell in cells})
-    mark = " SYNTHETIC" if any("SYNTHETIC" in cell.split(":")[0] for cell in cells) else ""
-    return f"{' + '.join(names)}{mark}: P1 bars"
+    built.cold |= outcome.cold
+    built.warming += len(outcome.cold)
+    built.rows += outcome.rows
+    built.bars += outcome.bars
+    built.reasons += outcome.reasons
+    built.cost += outcome.cost
 
 
 def costly(built: Built) -> Iterator[str]:

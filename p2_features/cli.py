@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +18,11 @@ from meta.datasets import DATASETS
 from meta.errors import PerplakeError, Usage
 from p2_features.checks_cli import bench, validate
 from p2_features.live_cli import audit, stream
+
+if TYPE_CHECKING:
+    from lake.run import Engine
+    from p2_features.build import Built
+    from p2_features.choice import Asked
 
 BARS, FEATURES = DATASETS["bars"], DATASETS["features"]
 
@@ -72,6 +79,7 @@ def _targets(
 @click.option("--winsor_high", type=float, metavar="Q", help="Upper quantile of the past a value is clipped to (0.99).")
 @click.option("--json", "as_json", is_flag=True, help="What was done as JSON.")
 @cli.prune_option
+@cli.engine_options
 @cli.wait_option
 @cli.debug_option
 def build(
@@ -90,6 +98,8 @@ def build(
     winsor_high: float | None,
     as_json: bool,
     prune: bool,
+    engine: str,
+    workers: int | None,
     wait: float,
     debug: bool,
 ) -> int:
@@ -99,29 +109,31 @@ def build(
     Examples:
         python -m p2_features build --symbol BTCUSDT
         python -m p2_features build --symbol BTCUSDT --without perp_share_60m
+        python -m p2_features build --symbol BTCUSDT,ETHUSDT --engine processes
     """
     targets = _targets(glob, out, symbol, tf, lake)
     cli.compiling()
+    from lake import run
     from p2_features import build as building
     from p2_features.choice import Asked
 
     asked = Asked(set_name, include, exclude, reselect, warmup, winsor_low, winsor_high).checked()
     failures, results = [], []
-    for target in targets:
-        chosen_span = span if target.days is None else replace(span, only=frozenset(target.days))
-        try:
-            done = building.build(target.shelf, target.bars, chosen_span, asked, wait, cli.say, prune)
-        except (PerplakeError, OSError) as error:
-            if len(targets) == 1:
-                raise
-            failures.append(f"{target.shelf.symbol} {target.shelf.tf}: {cli.line_of(error)}")
-            continue
-        results.append(done)
-        if not as_json:
-            for line in done.lines():
+    with run.engine(engine, workers) as pool:
+        works = ((target, _begun(target, span, asked, pool, wait, prune)) for target in targets)
+        for target, work in run.in_turn(works):
+            try:
+                done = work.result()
+            except (PerplakeError, OSError) as error:
+                if len(targets) == 1:
+                    raise
+                failures.append(f"{target.shelf.symbol} {target.shelf.tf}: {cli.line_of(error)}")
+                continue
+            results.append(done)
+            for line in () if as_json else done.lines():
                 click.echo(line)
-        for line in building.costly(done):
-            cli.say(f"warning: {line}")
+            for line in building.costly(done):
+                cli.say(f"warning: {line}")
     if as_json:
         click.echo(json.dumps([done.data() for done in results], indent=1))
     for root in dict.fromkeys(target.shelf.root for target in targets):
@@ -129,6 +141,15 @@ def build(
     for failure in failures:
         cli.say(f"error: {failure}")
     return 1 if failures else 0
+
+
+def _begun(
+    target: Target, span: Span, asked: Asked, engine: Engine, wait: float, prune: bool
+) -> Generator[None, None, Built]:
+    from p2_features import build as building
+
+    wanted = span if target.days is None else replace(span, only=frozenset(target.days))
+    return building.building(target.shelf, target.bars, wanted, asked, engine, wait, cli.say, prune)
 
 
 commands.add_command(validate)

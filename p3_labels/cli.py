@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +18,11 @@ from meta.datasets import DATASETS
 from meta.errors import PerplakeError, Usage
 from p3_labels.checks_cli import sample, validate
 from p3_labels.train_cli import folds, weights
+
+if TYPE_CHECKING:
+    from lake.run import Engine
+    from p3_labels.build import Built
+    from p3_labels.rules import Rules
 
 BARS, FEATURES, LABELS = DATASETS["bars"], DATASETS["features"], DATASETS["labels"]
 
@@ -87,6 +94,7 @@ def _targets(
 @click.option("--cost-bp", type=float, help="Cost of a round trip; above 0 adds ret_net (0).")
 @click.option("--json", "as_json", is_flag=True, help="What was done as JSON.")
 @cli.prune_option
+@cli.engine_options
 @cli.wait_option
 @cli.debug_option
 def triple_barrier(
@@ -110,6 +118,8 @@ def triple_barrier(
     cost_bp: float | None,
     as_json: bool,
     prune: bool,
+    engine: str,
+    workers: int | None,
     wait: float,
     debug: bool,
 ) -> int:
@@ -123,24 +133,23 @@ def triple_barrier(
     """
     targets = _targets(features, bars, out, symbol, tf, lake)
     cli.compiling()
-    from p3_labels import build as building
+    from lake import run
     from p3_labels.rules import rules
 
     chosen = rules(k, k_up, k_down, horizon, atr_window, tie, min_barrier_bp, cost_bp, atr, unit, events)
     failures, results = [], []
-    for target in targets:
-        work = building.Work(target.shelf, target.features, target.bars, chosen)
-        chosen_span = span if target.days is None else replace(span, only=frozenset(target.days))
-        try:
-            done = building.build(work, chosen_span, wait, cli.say, prune)
-        except (PerplakeError, OSError) as error:
-            if len(targets) == 1:
-                raise
-            failures.append(f"{target.shelf.symbol} {target.shelf.tf}: {cli.line_of(error)}")
-            continue
-        results.append(done)
-        if not as_json:
-            for line in done.lines():
+    with run.engine(engine, workers) as pool:
+        works = ((target, _begun(target, span, chosen, pool, wait, prune)) for target in targets)
+        for target, work in run.in_turn(works):
+            try:
+                done = work.result()
+            except (PerplakeError, OSError) as error:
+                if len(targets) == 1:
+                    raise
+                failures.append(f"{target.shelf.symbol} {target.shelf.tf}: {cli.line_of(error)}")
+                continue
+            results.append(done)
+            for line in () if as_json else done.lines():
                 click.echo(line)
     if as_json:
         click.echo(json.dumps([done.data() for done in results], indent=1))
@@ -149,6 +158,16 @@ def triple_barrier(
     for failure in failures:
         cli.say(f"error: {failure}")
     return 1 if failures else 0
+
+
+def _begun(
+    target: Target, span: Span, chosen: Rules, engine: Engine, wait: float, prune: bool
+) -> Generator[None, None, Built]:
+    from p3_labels import build as building
+
+    work = building.Work(target.shelf, target.features, target.bars, chosen)
+    wanted = span if target.days is None else replace(span, only=frozenset(target.days))
+    return building.building(work, wanted, engine, wait, cli.say, prune)
 
 
 commands.add_command(validate)
