@@ -38,6 +38,7 @@ REFUSED_AGAIN = HOUR  # ms to the next try of a symbol the venue refuses while i
 PROMOTE_AGAIN, LEAST_OFTEN = 15 * MINUTE, 6 * HOUR  # ms to the next try of days that wait or failed: doubled each time
 BUSY_AGAIN = MINUTE
 SET_BACK = 10_000  # ms: less is a clock being trimmed
+TOLD_AFTER = 3  # promotions the venue left unanswered, while it answers looks
 LOOKS = 8  # symbols looked at at once, at most
 
 
@@ -130,7 +131,9 @@ class Follow:
             raise found
         if one.owed:
             self._promoted(one)
-        one.settle(self.now())
+            if not one.owed:  # what was seen may be of days that are committed now
+                one.due = self.now()
+                return
         if found is None:  # its day is committed already, by a lake or a clock ahead of ours
             one.due = one.pace.next(self.now())
             return
@@ -185,11 +188,21 @@ class Follow:
         except (PerplakeError, OSError) as error:
             one.owed = isinstance(error, Retryable)
             one.promotions_failed += 1
-            venue = isinstance(error, Retryable | BadPayload)
-            one.promote_at = one.pace.again(self.now(), one.promotions_failed) if venue else self._later(one)
-            self._trouble(one, error, one.promote_at)
+            if isinstance(error, Retryable | BadPayload):
+                one.promote_at = one.pace.again(self.now(), one.promotions_failed)
+                self._unpromoted(one, line_of(error))
+            else:
+                one.promote_at = self._later(one)
+                self._trouble(one, error, one.promote_at)
         finally:
             self.record.listens = False
+
+    def _unpromoted(self, one: Follower, why: str) -> None:
+        """The venue would not tell what days need: that it is silent is for the looks to say, unless they go well."""
+        one.errors += 1
+        if one.promotions_failed == TOLD_AFTER and not one.failures:
+            one.trouble = why
+            one.voice.once(f"warning: {one.name}: bars go on, but no day is committed: {why.partition(';')[0]}")
 
     def _tell(self, one: Follower, summary: Summary | None) -> None:
         """Say what became of the days that were asked for; those that wait or failed are asked for again."""

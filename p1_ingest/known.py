@@ -77,6 +77,12 @@ def bars_of(table: pa.Table) -> Bars:
     return Bars(stamps(table).to_numpy().astype(np.int64), values)
 
 
+def joined(found: Sequence[Bars]) -> Bars:
+    """These bars, one after the other."""
+    every = [NO_BARS, *found]
+    return Bars(np.concatenate([bars.ts for bars in every]), np.concatenate([bars.values for bars in every]))
+
+
 @dataclass(frozen=True)
 class Taken:
     """What is known after a reading, the closes of bars that were not known before, and what changed in the others."""

@@ -7,14 +7,12 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import date
 
-import numpy as np
-
 from lake.layout import Shelf
 from meta.errors import Retryable
 from p1_ingest.bars import day_of_bars, together
 from p1_ingest.fetch import Fetched, Fetcher, State
 from p1_ingest.http import Sender
-from p1_ingest.known import NO_BARS, Bars, bars_of
+from p1_ingest.known import Bars, bars_of, joined
 from p1_ingest.sources.base import Series, Source
 
 
@@ -43,23 +41,26 @@ def look(
     VenueRefused.
     """
     series = source.series(shelf.symbol, shelf.tf)
-    required = [one for one in series if one.required]
     fetcher = Fetcher(source, sender, pool, lambda: at)
-    for asked in (required, series) if after_failure else (series,):
-        said = fetcher.fetch(asked, shelf.symbol, shelf.tf, days)
-        unanswered = {one.name: why for one in asked if (why := _unanswered(said, one, days))}
-        for one in required:
-            if one.name in unanswered:
-                raise Retryable(unanswered[one.name])
+    if after_failure:
+        _answered(fetcher, [one for one in series if one.required], shelf, days)
+    said, unanswered = _answered(fetcher, series, shelf, days)
     whole = together(series, said.answers)
-    found = [
-        bars_of(day_of_bars(source, series, said.answers, whole, shelf.symbol, shelf.tf, day).table) for day in days
-    ]
-    together_ = Bars(
-        np.concatenate([NO_BARS.ts, *(bars.ts for bars in found)]),
-        np.concatenate([NO_BARS.values, *(bars.values for bars in found)]),
-    )
-    return Look(at, together_.where(together_.ts <= at), unanswered)
+    built = [day_of_bars(source, series, said.answers, whole, shelf.symbol, shelf.tf, day) for day in days]
+    bars = joined([bars_of(one.table) for one in built])
+    return Look(at, bars.where(bars.ts <= at), unanswered)
+
+
+def _answered(
+    fetcher: Fetcher, series: Sequence[Series], shelf: Shelf, days: Sequence[date]
+) -> tuple[Fetched, dict[str, str]]:
+    """What was said, and why some series said nothing. Raises Retryable where one that makes the bars did not."""
+    said = fetcher.fetch(series, shelf.symbol, shelf.tf, days)
+    silent = {one.name: why for one in series if (why := _unanswered(said, one, days))}
+    for one in series:
+        if one.required and one.name in silent:
+            raise Retryable(silent[one.name])
+    return said, silent
 
 
 def _unanswered(said: Fetched, one: Series, days: Sequence[date]) -> str:

@@ -96,6 +96,7 @@ class Feed:
         answer: Answer = {"symbol": symbol, "tf": self.tf.name, "ts": utc(ts)}
         last = engine.position(symbol)
         if last is None or position > last:
+            engine.keep(symbol)
             began = time.perf_counter_ns()
             features = engine.step(symbol, ts, bar)
             self.inside.add(time.perf_counter_ns() - began)

@@ -66,18 +66,24 @@ class Fast:
 
 @dataclass
 class Heard:
-    """What a follower said: lines for people, a line a bar, JSON bars, changes."""
+    """What a follower said: lines for people, a line a bar, JSON bars and when they came, changes."""
 
     said: list[str] = field(default_factory=list)
     bars: list[str] = field(default_factory=list)
     lines: list[bytes] = field(default_factory=list)
+    times: list[int] = field(default_factory=list)
     changes: list[tuple[str, Change, int]] = field(default_factory=list)
+    clock: Callable[[], int] = int
 
     def voice(self) -> Voice:
+        def emit(line: bytes) -> None:
+            self.lines.append(line)
+            self.times.append(self.clock())
+
         def changed(shelf: Shelf, changes: Sequence[Change], at: int) -> None:
             self.changes += [(shelf.symbol, change, at) for change in changes]
 
-        return Voice(self.said.append, self.bars.append, self.lines.append, changed)
+        return Voice(self.said.append, self.bars.append, emit, changed)
 
     def json(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.lines]
@@ -111,7 +117,7 @@ def follow(
     **seams: Any,
 ) -> Heard:
     """Keep up with these symbols until the clock ends it, as the command does; returns what was heard."""
-    places = list(shelves)
+    places, heard.clock = list(shelves), clock
     voice = heard.voice()
     record = Hearing(places[0].root, source.name, VenueClock(clock, voice.say))
     followers = [

@@ -164,7 +164,8 @@ def test_a_venue_that_is_down_at_the_start_is_told_of_once_and_caught_up_with(ro
     clock, heard = Fast(MORNING, MORNING + 6 * HOUR), Heard()
     venue = Moody(clock).start()
     source, places = settling(venue), [shelf(root), shelf(root, symbol="ETHUSDT")]
-    run(source, places[0], [DAY_1 - timedelta(days=2)], now=MORNING)
+    for place in places:
+        run(source, place, [DAY_1 - timedelta(days=2)], now=MORNING)
     venue.stop()
     clock.at = [(MORNING + 5 * HOUR, venue.start)]
     follow(source, places, clock, heard)
@@ -174,9 +175,26 @@ def test_a_venue_that_is_down_at_the_start_is_told_of_once_and_caught_up_with(ro
     assert "run the same command" not in down
     (again,) = [line for line in heard.said if "answered again" in line]
     assert "after 5 h" in again
-    ours = [line["ts"] for line in heard.json() if line["symbol"] == "BTCUSDT"]
-    assert ours == [utc(day_start(DAY_1) - DAY + i * HOUR) for i in range(1, 24 + 16)], "yesterday first, then today"
+    for place in places:
+        ours = [line["ts"] for line in heard.json() if line["symbol"] == place.symbol]
+        assert ours == [utc(day_start(DAY_1) - DAY + i * HOUR) for i in range(1, 24 + 16)], "yesterday, then today"
+    back = [time for time, line in zip(heard.times, heard.json(), strict=True) if line["ts"] < utc(MORNING)]
+    assert max(back) - min(back) < 10_000, "who finds the venue answering tells the others"
     assert len(venue.log) < 300
+
+
+def test_a_plan_that_is_not_told_keeps_days_out_and_no_bar(root: Path) -> None:
+    clock, heard = Fast(MORNING, MORNING + 6 * HOUR), Heard()
+    with Moody(clock) as venue:
+        place = shelf(root)
+        run(sim_source(venue.url), place, [DAY_1 - timedelta(days=2)], now=MORNING)
+        venue.mood = lambda path, query, reply: (503, {}, b"") if "account" in path and clock() < until else reply()
+        until = MORNING + 3 * HOUR
+        follow(settling(venue), [place], clock, heard)
+    assert {line["ts"] for line in heard.json()} >= {utc(day_start(DAY_1) + i * HOUR) for i in range(1, 16)}
+    assert list(days.committed(place)) == [DAY_1 - timedelta(days=2), DAY_1 - timedelta(days=1)]
+    assert sum("no day is committed" in line for line in heard.said) == 1
+    assert not [line for line in heard.said if "answered again" in line or "less often" in line]
 
 
 def test_a_ban_is_waited_out_without_a_request(root: Path) -> None:
@@ -254,6 +272,22 @@ def test_a_clock_ahead_of_the_venues_takes_no_bar_that_still_runs_there(root: Pa
         assert told == ["this clock is 89 s ahead of the venue's; bars are taken by the venue's"]
         assert not heard.changes
         assert len(heard.lines) == 11
+
+
+def test_a_clock_that_was_ahead_and_is_set_right_leaves_no_hole(root: Path) -> None:
+    clock, heard, ahead = Fast(MORNING, MORNING + 5 * HOUR), Heard(), [0]
+
+    def set_clock(hours: int) -> None:
+        clock.ms, clock.until = clock.ms + (hours - ahead[0]) * HOUR, clock.until + (hours - ahead[0]) * HOUR
+        ahead[0] = hours
+
+    clock.at = [(MORNING + HOUR, lambda: set_clock(9)), (MORNING + 11 * HOUR, lambda: set_clock(0))]
+    with Moody(clock) as venue:
+        venue.clock = lambda: clock() - ahead[0] * HOUR
+        follow(settling(venue), [shelf(root)], clock, heard)
+    assert {line["ts"] for line in heard.json()} == {utc(day_start(DAY_1) + i * HOUR) for i in range(1, 15)}
+    right = {line["ts"]: time for line, time in zip(heard.json(), heard.times, strict=True)}
+    assert right[utc(day_start(DAY_1) + 13 * HOUR)] < day_start(DAY_1) + 13 * HOUR + MINUTE
 
 
 def test_each_symbol_has_its_own_moment_and_keeps_it() -> None:

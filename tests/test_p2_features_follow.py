@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lake import cli, days, live
@@ -102,3 +103,17 @@ def test_a_stream_starts_from_whatever_reaches_furthest(lived: dict, tmp_path: P
     finally:
         (tmp_path / "aside").rename(live.path(place))
     assert same(engine.bars("BTCUSDT")[0], from_state.bars("BTCUSDT")[0])
+
+
+def test_of_two_that_have_a_bar_the_later_piece_stands_and_an_empty_one_hides_nothing() -> None:
+    nan, no, yes = np.nan, np.zeros(4, bool), np.ones(4, bool)
+    kept = state.Piece("state", np.array([[1.0], [1.0], [1.0], [1.0]]), 10, no)
+    fresh = state.Piece("live bars", np.array([[2.0], [nan], [2.0], [2.0]]), 11, no)
+    hole = np.array([True, True, False, False])  # a day between two committed ones that is not committed itself
+    lake = state.Piece("lake", np.array([[nan], [3.0], [nan], [nan]]), 9, hole)
+    rows, first = state._joined([kept, fresh, lake], 100)
+    assert (first, rows[:, 0].tolist()) == (9, [pytest.approx(nan, nan_ok=True), 3.0, 2.0, 1.0, 2.0, 2.0])
+    rows, first = state._joined([kept, fresh], 2)
+    assert (first, rows[:, 0].tolist()) == (13, [2.0, 2.0])
+    whole = state.Piece("lake", np.array([[nan], [nan], [3.0], [3.0]]), 10, yes)
+    assert np.isnan(state._joined([kept, whole], 100)[0][:2]).all(), "a committed day says what is not there"

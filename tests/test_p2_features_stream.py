@@ -239,3 +239,24 @@ def test_every_operation_of_the_language_has_the_same_bits_live(tmp_path: Path) 
     for j, feature in enumerate(features):
         assert same(values[:, j], want[:, j]), feature.name
         assert np.isfinite(want[:, j]).any(), feature.name
+
+
+def test_the_newest_bar_restated_again_and_again_is_as_if_it_had_come_once() -> None:
+    b = bars(700)
+    given = table(engine(), b)
+    live, plain = engine(), engine()
+    rng = np.random.default_rng(5)
+    for t in range(400, 700):
+        if t in (450, 451, 600):
+            continue  # a skipped position: what was kept is of another bar
+        bar = dict(zip(live.columns, given[t], strict=True))
+        early = {name: value * (1 + 0.01 * rng.standard_normal()) for name, value in bar.items()}
+        live.keep("BTCUSDT")
+        live.step("BTCUSDT", (FIRST + t) * TF.ms, early)
+        for version in (early, {**early, "close": None}, bar)[int(rng.integers(0, 3)) :]:
+            live.correct("BTCUSDT", (FIRST + t) * TF.ms, version)
+        want = plain.step("BTCUSDT", (FIRST + t) * TF.ms, bar)
+        found = live.last("BTCUSDT")
+        assert (found is None) == (want is None)
+        assert found is None or same(np.array(list(found.values())), np.array(list(want.values()))), t  # type: ignore[union-attr]
+    assert same(live.bars("BTCUSDT")[0], plain.bars("BTCUSDT")[0])
