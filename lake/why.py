@@ -18,7 +18,13 @@ from meta.datasets import DATASETS
 from meta.errors import PerplakeError, Usage
 from meta.timeframes import Timeframe, day_of, day_start, utc
 
-NOT_LISTED, UNPUBLISHED = "no bar, and none on one side of it", "is not published yet"  # as P1 words them
+# What a day may wait for, by P1's words, and how that is called here.
+WAITS = {
+    "no bar, and none on one side of it": "not listed",
+    "is not published yet": "not yet published",
+    "looks cut short": "doubted",
+    "it was answered empty": "doubted",
+}
 BRIDGED = 3  # missing bars in a row that a path of P3 may cross
 
 
@@ -199,7 +205,7 @@ def _history(shelf: Shelf) -> tuple[list[raw.Run], dict[str, raw.End], list[raw.
 
 
 def _waits(told: str) -> str:
-    return "not listed" if NOT_LISTED in told else "not yet published" if UNPUBLISHED in told else "waits"
+    return next((kind for words, kind in WAITS.items() if words in told), "waits")
 
 
 def _never(runs: Sequence[raw.Run], shelf: Shelf, day: date) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from dataclasses import dataclass
 
 
@@ -23,10 +25,14 @@ class Column:
     must: str = ""
 
     @property
-    def bounds(self) -> list[tuple[str, float]]:
-        """What `must` says, as (comparison, number)."""
-        said = [one.split() for one in self.must.split(",") if one]
-        return [(comparison, float(number)) for comparison, number in said]
+    def span(self) -> tuple[float, float]:
+        """The least and the greatest value that `must` lets pass; infinity is none."""
+        least, most = -sys.float_info.max, sys.float_info.max
+        for comparison, text in (one.split() for one in self.must.split(",") if one):
+            number, upper = float(text), comparison[0] == "<"
+            inside = number if comparison[-1] == "=" else math.nextafter(number, -math.inf if upper else math.inf)
+            least, most = (least, inside) if upper else (inside, most)
+        return least, most
 
 
 ABOVE_0, FROM_0 = "> 0", ">= 0"

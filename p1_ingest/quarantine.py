@@ -14,7 +14,7 @@ SLACK = 0.005  # taker flow may exceed volume by this share: venues round and re
 FAILS_ABOVE = 0.05  # share of a day's bars in quarantine above which the day is not believed at all
 FLOWS = ("volume", "quote_volume", "trades", "perp_taker_buy", "perp_taker_sell", "perp_taker_buy_base")
 INTEREST = ("oi_now", "oi_base")
-HOLDS = {">": np.greater, ">=": np.greater_equal, "<": np.less, "<=": np.less_equal}
+SPANS = {column.name: column.span for column in BARS if column.must}
 
 
 def kept(columns: dict[str, np.ndarray], where: str) -> tuple[np.ndarray, dict[int, str]]:
@@ -57,15 +57,13 @@ def without_impossible(columns: dict[str, np.ndarray], keep: np.ndarray) -> tupl
     """The same columns, each value that its column cannot hold (meta.columns, `must`) made NaN; how many bars of `keep`
     that concerns, by column and rule. Money and coins of one open interest go together, and a stamp with its values.
     """
-    counts, wrong = Counter[str](), dict[str, np.ndarray]()
-    for column in BARS:
-        if column.must and column.name in columns:
-            found = columns[column.name]
-            holds = np.isfinite(found) & np.all([HOLDS[how](found, bound) for how, bound in column.bounds], axis=0)
-            wrong[column.name] = ~holds & ~np.isnan(found)
-            counts[f"{column.name} not {column.must}"] += int((wrong[column.name] & keep).sum())
-    if not +counts:
+    ruled = [column for column in BARS if column.must and column.name in columns]
+    said, spans = np.stack([columns[column.name] for column in ruled]), np.array([SPANS[one.name] for one in ruled])
+    beyond = (said < spans[:, :1]) | (said > spans[:, 1:])  # NaN, not said, is neither
+    if not beyond.any():
         return columns, Counter()
+    wrong = {column.name: beyond[i] for i, column in enumerate(ruled)}
+    counts = Counter({f"{one.name} not {one.must}": int((wrong[one.name] & keep).sum()) for one in ruled})
     interest = np.any([wrong[name] for name in INTEREST if name in wrong], axis=0)
     wrong |= {name: interest for name in INTEREST if name in wrong}
     sound = columns | {name: np.where(bad, np.nan, columns[name]) for name, bad in wrong.items()}

@@ -226,7 +226,7 @@ def test_a_day_no_run_was_about_is_told_with_what_runs_asked_for(root: Path) -> 
         ("price: answered 500; gave up after 6 tries", "", "fetch failed"),
         ("", "no bar, and none on one side of it: not listed then, or not traded yet", "not listed"),
         ("", "price is not published yet", "not yet published"),
-        ("", "it was answered empty once and with bars once; ask again", "waits"),
+        ("", "it was answered empty once and with bars once; ask again", "doubted"),
     ],
 )
 def test_the_last_run_says_what_was_the_matter(root: Path, failed: str, waiting: str, expected: str) -> None:

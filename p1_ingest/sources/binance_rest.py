@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from meta.errors import BadPayload
-from meta.timeframes import DAY, HOUR, MINUTE, Timeframe, day_of, day_start
+from meta.timeframes import DAY, MINUTE, Timeframe, day_of, day_start
 from p1_ingest.budget import Pool
 from p1_ingest.payload import numbers, parse
 from p1_ingest.sources.base import Answer, Request
-from p1_ingest.sources.binance_rows import AS_PUBLISHED, answer_of, bar_answer, milliseconds, needed
+from p1_ingest.sources.binance_rows import AS_PUBLISHED, answer_of, bar_answer, hours_since, milliseconds, needed
 
 FUTURES, SPOT = "binance_fapi", "binance_spot"
 DATA, FUNDING = "binance_data", "binance_funding"  # pools beside the hosts' own, which the weight header leaves out
@@ -51,7 +51,6 @@ FIELDS = {
 # The cheapest rows per weight on the futures host come in pages of 499; spot pages cost 2 whatever their length.
 PAGE = {FUTURES: 499, SPOT: 1000}
 MOST_SETTLEMENTS = 1000
-INTERVALS = (1, 2, 4, 8)  # hours
 INFERRED = "intervals from the settlements' distances"  # the note of REST's settlements, which have none of their own
 
 
@@ -164,17 +163,8 @@ def _read_settlements(request: Request, where: str, rows: list[Any]) -> Answer:
     at = milliseconds(raw.pop("at").astype(np.int64))
     span = (request.start, request.end)
     found = answer_of(request, where, at, raw, counts, span, INFERRED, solid=("funding_now",))
-    found.values["funding_interval_hours"] = _intervals(found.at)
+    found.values["funding_interval_hours"] = hours_since(found.at)
     return found
-
-
-def _intervals(at: np.ndarray) -> np.ndarray:
-    """Hours since the settlement before, which REST does not say; NaN for the first, and where the gap is no period.
-
-    Never the gap to the settlement after: that is not known yet when the rate is.
-    """
-    gaps = np.round(np.diff(at, prepend=np.int64(at[0] if len(at) else 0)) / HOUR)
-    return np.where(np.isin(gaps, INTERVALS), gaps, np.nan)
 
 
 def _read_metrics(request: Request, where: str, rows: list[Any]) -> Answer:

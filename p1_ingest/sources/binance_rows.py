@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from meta.errors import BadPayload
-from meta.timeframes import MINUTE, Timeframe, timeframe, utc
+from meta.timeframes import HOUR, MINUTE, Timeframe, timeframe, utc
 from p1_ingest.sources.base import Answer, Request, merged
 
 MICROSECONDS = 100_000_000_000_000  # stamps from here on are µs: in ms this is the year 5138
@@ -17,6 +17,7 @@ CENT, SLACK = 0.01, 0.005  # USDT and share of turnover by which taker turnover 
 BAR = ("open", "high", "low", "close", "volume", "quote_volume", "count", "taker_buy_volume", "taker_buy_quote_volume")
 TURNOVER = ("quote_volume", "taker_buy_quote_volume")
 PRICE = {"mark": "mark_price", "index": "index_price", "premium": "premium"}
+PERIODS = (1, 2, 4, 8)  # hours a funding period may have
 AS_PUBLISHED = "labels as published"  # the note of metrics whose label convention is not settled yet
 
 
@@ -66,6 +67,16 @@ def _bar_values(series: str, raw: dict[str, np.ndarray]) -> dict[str, np.ndarray
     bar = {name: raw[name] for name in ("open", "high", "low", "close", "volume", "quote_volume")}
     taker = {"perp_taker_buy": buy, "perp_taker_sell": sell, "perp_taker_buy_base": raw["taker_buy_volume"]}
     return bar | {"trades": raw["count"]} | taker
+
+
+def hours_since(at: np.ndarray) -> np.ndarray:
+    """Which funding period does each settlement end, in hours, where the venue does not say?
+
+    The distance to the settlement before; NaN for the first, and where that is no period. Never the distance to the one
+    after: that is not known yet when the rate is.
+    """
+    gaps = np.round(np.diff(at, prepend=np.int64(at[0] if len(at) else 0)) / HOUR)
+    return np.where(np.isin(gaps, PERIODS), gaps, np.nan)
 
 
 def answer_of(

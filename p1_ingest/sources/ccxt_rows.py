@@ -10,13 +10,12 @@ import numpy as np
 
 from meta.columns import PRICES
 from meta.errors import BadPayload, NotReady
-from meta.timeframes import HOUR, utc
+from meta.timeframes import utc
 from p1_ingest.payload import numbers
 from p1_ingest.sources.base import Answer, Request
-from p1_ingest.sources.binance_rows import answer_of
+from p1_ingest.sources.binance_rows import answer_of, hours_since
 from p1_ingest.sources.ccxt_offer import Offer
 
-PERIODS = (1, 2, 4, 8)  # hours a funding period may have
 ROUND, ODD_PAGES = 50, (60, 66, 90, 120, 144, 180, 240, 720, 1440)  # exchanges cut pages at such numbers of rows
 
 
@@ -43,7 +42,7 @@ def _settlements(request: Request, what: str, rows: list[Any], offer: Offer) -> 
     span = (request.start, request.end)
     _some_inside(at, span, what)
     found = answer_of(request, what, at, values, counts, span, solid=("funding_now",))
-    found.values["funding_interval_hours"] = _hours_between(found.at)
+    found.values["funding_interval_hours"] = hours_since(found.at)
     return found
 
 
@@ -77,15 +76,6 @@ def _some_inside(at: np.ndarray, span: tuple[int, int], what: str) -> None:
         raise NotReady(
             f"{what}: nothing is kept of {utc(span[0])[:10]}, the first row is of {utc(int(at.min()))[:16]}Z"
         )
-
-
-def _hours_between(at: np.ndarray) -> np.ndarray:
-    """Hours since the settlement before (for the first one, until the next), which ccxt does not say; else NaN."""
-    gaps = np.round(np.diff(at) / HOUR)
-    gaps = np.where(np.isin(gaps, PERIODS), gaps, np.nan)
-    since = np.concatenate([gaps[:1], gaps]) if len(gaps) else np.full(len(at), np.nan)
-    until = np.concatenate([gaps, gaps[-1:]]) if len(gaps) else since
-    return np.where(np.isnan(since), until, since)
 
 
 def _not_cut(at: np.ndarray, span: tuple[int, int], step: int, what: str) -> None:
