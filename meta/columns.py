@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-import sys
 from dataclasses import dataclass
+
+LARGEST = math.nextafter(math.inf, 0.0)
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Column:
     @property
     def span(self) -> tuple[float, float]:
         """The least and the greatest value that `must` lets pass; infinity is none."""
-        least, most = -sys.float_info.max, sys.float_info.max
+        least, most = -LARGEST, LARGEST
         for comparison, text in (one.split() for one in self.must.split(",") if one):
             number, upper = float(text), comparison[0] == "<"
             inside = number if comparison[-1] == "=" else math.nextafter(number, -math.inf if upper else math.inf)
