@@ -1,11 +1,11 @@
-"""What checks found, as a page that needs nothing beside itself: a table a symbol, worst first to the eye."""
+"""What checks found, as a page that needs nothing beside itself: a table a symbol, the worst first."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from lake.checks import Finding, Report
+from lake.checks import RANK, Finding, Report
 
 STYLE = """
 :root { color-scheme: light dark; --line: #8883; --dim: #8889; --red: #c8102e; --amber: #b26a00; --green: #1a7f37 }
@@ -50,7 +50,8 @@ def _summary(reports: Sequence[Report]) -> str:
 def _section(report: Report) -> str:
     made_up = ' <span class="synthetic">SYNTHETIC</span>' if report.facts.get("synthetic") else ""
     head = f'<h2 id="{escape(report.symbol)}">{escape(report.title)}{made_up}</h2>'
-    return head + "\n" + _table(("check", "value", "limit", "verdict", ""), map(_row, report.findings))
+    worst_first = sorted(report.findings, key=lambda found: -RANK[found.verdict])
+    return head + "\n" + _table(("check", "value", "limit", "verdict", ""), map(_row, worst_first))
 
 
 def _row(finding: Finding) -> str:

@@ -160,10 +160,13 @@ def out_path(given: Path | None, default: str, tfs: int, root: Path | None = Non
         raise Usage(f"{given} takes one timeframe; leave the path out and each timeframe gets a file of its own")
     if given is not None and given.suffix == ".html":
         raise Usage(f"{given} would be JSON; name it .json, and a page is written beside it")
-    if given is not None:
-        return given.absolute()
+    return given.absolute() if given is not None else folder(root) / default
+
+
+def folder(root: Path | None) -> Path:
+    """Where do reports about a lake go? Into the project's reports/, or its own where it lies elsewhere."""
     ours = root is None or root.parent == settings.PROJECT
-    return (settings.PROJECT if ours or root is None else root) / "reports" / default
+    return (settings.PROJECT if ours or root is None else root) / "reports"
 
 
 def write(path: Path, text: str) -> None:

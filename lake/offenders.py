@@ -103,16 +103,19 @@ def _chosen() -> dict[str, Chosen]:
     place = settings.conf_path(CONF)
     if not place.exists():
         return {}
-    said = settings.read_yaml(place)
     known = [path.stem for path in SQL.glob("*.sql")]
-    for name, one in said.items():
-        if name not in known:
-            near = difflib.get_close_matches(str(name), known, 1)
-            raise Usage(f"conf/{CONF}: {name!r} is no check" + (f"; did you mean {near[0]!r}?" if near else ""))
-        for bound in (one or {}).get("must"), (one or {}).get("should"):
-            if bound and not is_bound(bound):
-                raise Usage(f"conf/{CONF}: {name}: {bound!r} is no bound; write it like '<= 3', or '' for none")
-    return {name: settings.convert(one or {}, Chosen, f"conf/{CONF}: {name}") for name, one in said.items()}
+    return {name: _choice(name, one, known) for name, one in settings.read_yaml(place).items()}
+
+
+def _choice(name: str, said: object, known: list[str]) -> Chosen:
+    if name not in known:
+        near = difflib.get_close_matches(str(name), known, 1)
+        raise Usage(f"conf/{CONF}: {name!r} is no check" + (f"; did you mean {near[0]!r}?" if near else ""))
+    chosen = settings.convert(said, Chosen, f"conf/{CONF}: {name}")
+    for bound in (chosen.must, chosen.should):
+        if bound and not is_bound(bound):
+            raise Usage(f"conf/{CONF}: {name}: {bound!r} is no bound; write it like '<= 3', or '' for none")
+    return chosen
 
 
 def _over(query: Query, chosen: Chosen | None) -> Query:

@@ -28,13 +28,14 @@ def html(
         python -m reports html
         python -m reports html --symbol BTCUSDT --tf 5m --days 80
     """
-    from lake import settings
+    from lake import checks, settings
     from reports import pages
 
     where = cli.opened(lake)
     names = cli.symbols_of(symbol) if symbol or settings.variable("SYMBOLS") else []
-    out = output.absolute() if output else settings.PROJECT / "reports"
-    built = pages.build(pages.Asked(where, names, cli.timeframes_of(tf) if tf else [], span, out), cli.say)
+    judged = checks.folder(where)
+    out = output.absolute() if output else judged
+    built = pages.build(pages.Asked(where, names, cli.timeframes_of(tf) if tf else [], span, out, judged), cli.say)
     for failure in built.failures:
         cli.say(cli.redacted(f"error: {failure}"))
     click.echo(settings.shown(built.place))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from lake import offenders
 from scripts.markdown import code, joined, table
-from tests.planted import FAULTS
+from tests.planted import FAULTS, FORM
+
+CHECK = ("check", "planted fault")
 
 HEAD = """# Checks
 
@@ -68,7 +70,8 @@ Every line is a test: the fault is planted in data that is otherwise green, and 
 def page() -> str:
     """The whole page."""
     rows = [(code(f"{name}.sql"), fault.what) for name in _names() for fault in FAULTS if fault.check == name]
-    return joined(HEAD, table(("check", "planted fault"), rows))
+    form = [(code(fault.check.removeprefix("frame_")), fault.what) for fault in FORM]
+    return joined(HEAD, table(CHECK, rows), "Of a frame's form, by `lake.check` alone:", table(CHECK, form))
 
 
 def _names() -> list[str]:

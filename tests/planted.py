@@ -194,6 +194,27 @@ FAULTS = [
     Fault("returns in percent", "labels_ret_off_exit", scaled("ret", 100), "labels"),
 ]  # fmt: skip
 
+# What is wrong with a frame's form: the checks of lake.check alone.
+FORM = [
+    Fault("an answer without rows", "frame_bars", rows()),
+    Fault("no column of closes", "frame_missing_columns", lambda table: table.drop_columns(["close"])),
+    Fault("prices told as words", "frame_missing_columns",
+          lambda table: table.set_column(2, "open", pa.array(["much"] * table.num_rows))),
+    Fault("a price that is NaN", "frame_nan", cells("close", float("nan"), 7)),
+    Fault("a price that is null", "frame_nan", cells("open", None, 7)),
+    Fault("every hundredth bar dropped", "frame_gap_ratio", without(*range(50, 720, 100))),
+    Fault("stamps told as words", "frame_unreadable_stamps",
+          lambda table: table.set_column(1, "ts", pa.array(["yesterday"] * table.num_rows))),
+    Fault("stamps that go from milliseconds to microseconds", "frame_stamp_units",
+          lambda table: table.set_column(1, "ts", pa.array(_epochs(table)))),
+]  # fmt: skip
+
+
+def _epochs(table: pa.Table) -> np.ndarray:
+    """The stamps as numbers, in microseconds from the middle on, as an archive once did."""
+    ms = table.column("ts").cast(pa.int64()).to_numpy()
+    return np.where(np.arange(len(ms)) < len(ms) // 2, ms, ms * 1000)
+
 
 @cache
 def clean(dataset: str, tf: str = TF) -> pa.Table:

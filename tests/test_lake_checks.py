@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lake import offenders
-from tests.planted import FAULTS, clean, findings, red
+from tests import plausible
+from tests.planted import FAULTS, FORM, clean, findings, red
 
 DATASETS = ("bars", "features", "labels", "log")
 
@@ -16,7 +17,7 @@ def test_nothing_is_said_of_clean_data(dataset):
     assert {one.verdict for one in told.values()} == {"ok"}, [one for one in told.values() if one.verdict != "ok"]
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.what)
+@pytest.mark.parametrize("fault", [*FAULTS, *FORM], ids=lambda fault: fault.what)
 def test_a_planted_fault_turns_its_check_red(fault):
     assert fault.check.split("_", 1)[1] in red(fault)
 
@@ -24,6 +25,12 @@ def test_a_planted_fault_turns_its_check_red(fault):
 def test_every_check_is_shown_a_fault():
     files = {path.stem for path in offenders.SQL.glob("*.sql")}
     assert files == {fault.check for fault in FAULTS}
+
+
+@pytest.mark.parametrize("tf", ["5m", "4h", "1d"])
+def test_nothing_is_said_of_clean_bars_at_other_timeframes(tf):
+    told = findings("bars", plausible.table(8 if tf == "5m" else 90, tf), tf)
+    assert {one.verdict for one in told} <= {"ok", "skipped"}, [one for one in told if one.verdict in ("warn", "FAIL")]
 
 
 def test_every_check_can_fail():
