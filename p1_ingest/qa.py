@@ -210,12 +210,12 @@ def _imputed(bars: Shelf, wanted: Sequence[date], read: Sequence[days.Day], offe
     assert whole is not None
     table = judge.of_schema(whole)
     ts = table.column("ts").cast(pa.int64()).to_numpy()
-    at = ts // bars.tf.ms - ts.min() // bars.tf.ms
+    at = ts // bars.tf.ms - ts.min(initial=np.iinfo(np.int64).max) // bars.tf.ms
     judged_rows = ts // bars.tf.ms >= first_position(wanted[0], bars.tf)
     told = []
     for name, check in IMPUTED.items():
-        if name not in offered:
-            told.append(check.found(None, "the source does not offer it"))
+        if name not in offered or not judged_rows.any():
+            told.append(check.found(None, "the source does not offer it" if judged_rows.any() else "no bar is there"))
             continue
         grid = np.full(int(at.max()) + 1, np.nan)
         grid[at] = table.column(name).to_numpy()

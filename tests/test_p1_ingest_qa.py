@@ -92,6 +92,13 @@ def test_a_day_that_is_not_there_is_red(bars):
     assert red(judged(bars, ALL)) == {"days", "gap_ratio", "long_gaps"}
 
 
+def test_days_answered_without_a_bar_are_whole_and_red(bars):
+    changed(bars, lambda table: table.slice(0, 0), *the_days(N))
+    report = judged(bars, ALL)
+    assert red(report) == {"bars", "gap_ratio"}
+    assert not [f.check.name for f in report.findings if f.verdict == "ok" and f.check.name.startswith("imputed.")]
+
+
 @pytest.mark.parametrize(("lacking", "is_red"), [(10, False), (11, True)])
 def test_each_offered_column_is_held_to_its_own_limit(bars, lacking, is_red):
     for day in the_days(N):  # 5 % of 216 bars are 10.8

@@ -13,12 +13,12 @@ WITH told AS (
         FROM bars
     ) ON COLUMNS(* EXCLUDE (ts, day)) INTO NAME name VALUE value
 ), days AS (
-    SELECT name, day, list(value ORDER BY ts) AS told
+    SELECT name, day, bit_xor(hash(epoch_ms(ts) % 86400000, value)) AS told
     FROM told
     GROUP BY name, day
-    HAVING count(*) >= 6 AND count(DISTINCT value) >= greatest(5, count(*) / 3)
+    HAVING count(*) >= 6 AND approx_count_distinct(value) >= 4
 ), copies AS (
-    SELECT name, day, min(day) OVER (PARTITION BY name, hash(told)) AS same_as FROM days
+    SELECT name, day, min(day) OVER (PARTITION BY name, told) AS same_as FROM days
 )
 SELECT day, same_as, string_agg(name, ' ' ORDER BY name) AS names
 FROM copies
