@@ -92,6 +92,9 @@ test-power: .venv/dev  ## the power goes at every change on disk: ext4, xfs, btr
 universe-round: .venv/ready  ## a universe of a made-up archive with dying and late symbols; what today's list would hide
 	$(PY) -m tests.universe_round
 
+soak-query: .venv/dev  ## two minutes of queries while days are rewritten five times a second
+	$(PY) -m tests.query_soak
+
 test-docker: .venv/dev  ## every service of docker-compose.yml in a real engine, where one answers
 	@if docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1; \
 		then .venv/bin/python -m pytest -m long tests/test_compose.py; \

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import functools
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +17,7 @@ from p2_features.choice import Asked
 from p3_labels import build, folds, weights
 from p3_labels.rules import rules
 from p3_labels.splits import Scheme
-from tests import market
+from tests import lakes, market
 
 LENGTH, TF, H = 44, "1h", 36  # 30 days of warm-up, 14 of features
 EVERY = market.the_days(LENGTH)
@@ -63,7 +66,15 @@ def fold(root: Path, plan: folds.Plan = PLAN, span: Span = ALL) -> folds.Folded:
 
 
 def whole(root: Path) -> Path:
-    """All there is, folds included."""
+    """All there is, folds included: a copy of what is made once in a process."""
+    return lakes.copied(_made(), root)
+
+
+@functools.cache
+def _made() -> Path:
+    kept = contextlib.ExitStack()
+    atexit.register(kept.close)
+    root = kept.enter_context(lakes.scratch())
     with_features(root)
     for name in SYMBOLS:
         label(root, symbol=name)

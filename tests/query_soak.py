@@ -1,0 +1,161 @@
+"""Queries while days are rewritten: `python -m tests.query_soak [SECONDS]`, or `make soak-query`.
+
+One process rewrites every day of a lake five times a second, each generation with one price throughout. Readers ask by
+the path `lake query` takes: queries that scan the lake once, twice, and twice with work in between, from milliseconds
+to ten seconds. An answer that holds two prices is mixed. A last reader goes by the plain catalog, which promises whole
+days and no more: what it meets shows that the question can fail.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from lake import catalog, commit
+from meta.errors import PerplakeError
+from tests import lakes
+
+PROJECT = Path(__file__).resolve().parent.parent
+DAYS, TF = 12, "1h"
+RATE = 5  # rewrites a second
+WORK = (0, 0, 10**6, 10**7, 0, 10**8, 10**9, 0, 3 * 10**9)  # rows counted between two scans: up to ten seconds
+ONCE = "SELECT min(close), max(close) FROM bars_1h"
+TWICE = "SELECT (SELECT min(close) FROM bars_1h), (SELECT max(close) FROM bars_1h)"
+# The second scan begins once the work is done, since its filter needs what comes out.
+APART = """WITH work AS MATERIALIZED (SELECT count(*) * 0 AS nothing FROM range({work}) t(i) WHERE hash(i) <> 0),
+     before AS MATERIALIZED (SELECT max(close) AS price FROM bars_1h)
+SELECT (SELECT price FROM before), (SELECT min(close) FROM bars_1h WHERE close > (SELECT nothing FROM work))"""
+
+
+@dataclass
+class Asked:
+    """What readers met: answers, mixed ones, errors, generations seen, and how long each query took."""
+
+    mixed: list[tuple[float, float]] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    seen: set[float] = field(default_factory=set)
+    seconds: list[float] = field(default_factory=list)
+
+    def ask(self, root: Path, sql: str, opened: Callable[[Path], object] | None = None) -> None:
+        """Ask once, and keep what came of it."""
+        start = time.monotonic()
+        try:
+            with opened(root) if opened else catalog.opened(root, asked=sql) as lake:  # type: ignore[attr-defined]
+                low, high = lake.sql(sql).fetchall()[0]
+        except (PerplakeError, duckdb.Error, OSError) as error:
+            self.errors.append(str(error))
+            return
+        self.seconds.append(time.monotonic() - start)
+        self.seen |= {low, high}
+        if low != high:
+            self.mixed.append((low, high))
+
+
+def prepared(root: Path) -> None:
+    """A lake of the first generation, and its catalog."""
+    rewritten(root, 1)
+    catalog.refresh(root)
+
+
+def rewritten(root: Path, generation: int) -> None:
+    """Every day anew, in one refresh, with this price throughout."""
+    shelf = lakes.a_shelf(root, TF)
+    with commit.writing(shelf, wait=60) as writer:
+        for day in lakes.the_days(DAYS):
+            table = lakes.a_day(day, TF)
+            at = table.column_names.index("close")
+            table = table.set_column(at, table.field(at), pa.array([float(generation)] * table.num_rows))
+            writer.stage(day, table, lakes.SOURCE)
+        writer.publish()
+
+
+def write(root: Path, generations: int, rate: float) -> None:
+    """Rewrite so many times, at most `rate` times a second (0: as fast as it goes), and tell the longest one."""
+    longest, due = 0.0, time.monotonic()
+    for generation in range(2, generations + 2):
+        start = time.monotonic()
+        rewritten(root, generation)
+        longest = max(longest, time.monotonic() - start)
+        due += 1 / rate if rate else 0
+        time.sleep(max(0.0, due - time.monotonic()))
+    sys.stdout.write(f"{longest}")
+
+
+@contextmanager
+def writer(root: Path, generations: int, rate: float = 0) -> Iterator[subprocess.Popen[str]]:
+    """The rewriting, in a process of its own."""
+    words = ["write", str(root), str(generations), str(rate)]
+    line = [sys.executable, "-m", "tests.query_soak", *words]
+    with subprocess.Popen(line, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as child:
+        try:
+            yield child
+        finally:
+            child.kill()
+
+
+def queries(asked: Asked, root: Path, child: subprocess.Popen[str], work: tuple[int, ...]) -> None:
+    """Ask in turn for as long as the writer works."""
+    turn = 0
+    while child.poll() is None:
+        for sql in (ONCE, TWICE, APART.format(work=work[turn % len(work)])):
+            asked.ask(root, sql)
+        turn += 1
+
+
+def soak(seconds: float) -> tuple[Asked, Asked, float, int]:
+    """What two readers and a plain one met in that time, the longest rewrite, and the number of rewrites."""
+    ours, plain = Asked(), Asked()
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        prepared(root)
+
+        @contextmanager
+        def by_catalog(root: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+            with duckdb.connect(str(catalog.path_for(root)), read_only=True) as connection:
+                yield connection
+
+        def plainly() -> None:
+            while child.poll() is None:
+                plain.ask(root, TWICE, by_catalog)
+
+        with writer(root, round(seconds * RATE), RATE) as child:
+            readers = [threading.Thread(target=queries, args=(ours, root, child, WORK[i:] + WORK[:i])) for i in (0, 4)]
+            readers.append(threading.Thread(target=plainly))
+            for reader in readers:
+                reader.start()
+            longest = float(child.communicate()[0])
+            for reader in readers:
+                reader.join()
+    return ours, plain, longest, round(seconds * RATE)
+
+
+def main() -> None:
+    """Soak, and tell what came of it; exit 1 where an answer was mixed or failed."""
+    if sys.argv[1:2] == ["write"]:
+        write(Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))
+        return
+    seconds = float(sys.argv[1]) if sys.argv[1:] else 120
+    ours, plain, longest, rewrites = soak(seconds)
+    took = sorted(ours.seconds)
+    print(f"{rewrites} rewrites of {DAYS} days, {RATE} a second asked for; the longest took {longest:.1f} s")
+    span = f"{took[0] * 1000:.0f} ms to {took[-1]:.1f} s"
+    print(f"lake query: {len(took):,} answers in {span}, of {len(ours.seen)} generations")
+    print(f"lake query: {len(ours.mixed)} mixed, {len(ours.errors)} errors")
+    print(f"plain catalog: {len(plain.seconds):,} answers, {len(plain.mixed)} mixed, {len(plain.errors)} errors")
+    for line in ours.errors[:3]:
+        print(line)
+    sys.exit(bool(ours.mixed or ours.errors))
+
+
+if __name__ == "__main__":
+    main()
