@@ -207,6 +207,8 @@ def repair(run: bool, lake: str | None, debug: bool) -> int:
         cli.say(f"{len(commands_of)} days the log tells of are gone; these commands make them anew:")
     for words in commands_of:
         click.echo(f"  {words}")
+    if found:
+        cli.refreshed(where)
     return cli.spawned(commands_of) if run else 0
 
 

@@ -79,22 +79,25 @@ def rewritten(root: Path, generation: int) -> None:
         writer.publish()
 
 
-def write(root: Path, generations: int, rate: float) -> None:
-    """Rewrite so many times, at most `rate` times a second (0: as fast as it goes), and tell the longest one."""
-    longest, due = 0.0, time.monotonic()
-    for generation in range(2, generations + 2):
+def write(root: Path, most: int, seconds: float) -> None:
+    """Rewrite RATE times a second for so long, or (0 seconds) so many times as fast as it goes; tell how often, and how
+    long the longest took."""
+    longest, done, due = 0.0, 0, time.monotonic()
+    until = due + seconds if seconds else None
+    while done < most and (until is None or time.monotonic() < until):
         start = time.monotonic()
-        rewritten(root, generation)
-        longest = max(longest, time.monotonic() - start)
-        due += 1 / rate if rate else 0
-        time.sleep(max(0.0, due - time.monotonic()))
-    sys.stdout.write(f"{longest}")
+        rewritten(root, done + 2)
+        done, longest = done + 1, max(longest, time.monotonic() - start)
+        if until is not None:
+            due += 1 / RATE
+            time.sleep(max(0.0, due - time.monotonic()))
+    sys.stdout.write(f"{done} {longest}")
 
 
 @contextmanager
-def writer(root: Path, generations: int, rate: float = 0) -> Iterator[subprocess.Popen[str]]:
+def writer(root: Path, most: int = 1_000_000, seconds: float = 0) -> Iterator[subprocess.Popen[str]]:
     """The rewriting, in a process of its own."""
-    words = ["write", str(root), str(generations), str(rate)]
+    words = ["write", str(root), str(most), str(seconds)]
     line = [sys.executable, "-m", "tests.query_soak", *words]
     with subprocess.Popen(line, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as child:
         try:
@@ -128,15 +131,15 @@ def soak(seconds: float) -> tuple[Asked, Asked, float, int]:
             while child.poll() is None:
                 plain.ask(root, TWICE, by_catalog)
 
-        with writer(root, round(seconds * RATE), RATE) as child:
+        with writer(root, seconds=seconds) as child:
             readers = [threading.Thread(target=queries, args=(ours, root, child, WORK[i:] + WORK[:i])) for i in (0, 4)]
             readers.append(threading.Thread(target=plainly))
             for reader in readers:
                 reader.start()
-            longest = float(child.communicate()[0])
+            rewrites, longest = child.communicate()[0].split()
             for reader in readers:
                 reader.join()
-    return ours, plain, longest, round(seconds * RATE)
+    return ours, plain, float(longest), int(rewrites)
 
 
 def main() -> None:

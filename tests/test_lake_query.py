@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,8 +19,6 @@ from lake.cli import status
 from lake.commands import commands
 from meta.columns import BARS
 from tests import lakes
-
-PROJECT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -276,30 +273,6 @@ def test_a_statement_that_cannot_be_looked_into_is_not_run(root: Path, monkeypat
 
 class _Select:
     type = duckdb.StatementType.SELECT
-
-
-def test_a_plain_duckdb_reads_the_catalog_while_it_is_made_anew(tmp_path: Path) -> None:
-    root = tmp_path / "lake"
-    lakes.committed(lakes.a_shelf(root))
-    place, written = catalog.refresh(root)
-    assert written
-    with duckdb.connect(str(place), read_only=True) as old:
-        lakes.committed(lakes.a_shelf(root, "4h"))
-        assert catalog.refresh(root) == (place, True)
-        assert old.sql("SELECT count(*) FROM bars_1h").fetchall() == [(24,)]
-        with pytest.raises(duckdb.CatalogException):
-            old.sql("FROM bars_4h")
-    with duckdb.connect(str(place), read_only=True) as new:
-        assert new.sql("SELECT count(*) FROM bars_4h").fetchall() == [(6,)]
-
-
-def test_the_catalog_is_one_file_that_needs_nothing_of_ours(tmp_path: Path) -> None:
-    root = tmp_path / "lake"
-    lakes.committed(lakes.a_shelf(root))
-    place, _ = catalog.refresh(root)
-    alone = f"c = __import__('duckdb').connect({str(place)!r}, read_only=True)\nprint(c.sql('SELECT symbol FROM days'))"
-    ran = subprocess.run([sys.executable, "-c", alone], cwd=PROJECT, capture_output=True, text=True, check=True)
-    assert "BTCUSDT" in ran.stdout
 
 
 def test_functions_that_may_be_called_exist() -> None:
