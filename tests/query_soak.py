@@ -28,7 +28,7 @@ from tests import lakes
 PROJECT = Path(__file__).resolve().parent.parent
 DAYS, TF = 12, "1h"
 RATE = 5  # rewrites a second
-WORK = (0, 0, 10**6, 10**7, 0, 10**8, 10**9, 0, 3 * 10**9)  # rows counted between two scans: up to ten seconds
+SECONDS = (*(0.0,) * 24, *(0.03,) * 6, *(0.3,) * 3, 3.0, 9.5)  # of work between two scans, in turn
 ONCE = "SELECT min(close), max(close) FROM bars_1h"
 TWICE = "SELECT (SELECT min(close) FROM bars_1h), (SELECT max(close) FROM bars_1h)"
 # The second scan begins once the work is done, since its filter needs what comes out.
@@ -94,6 +94,13 @@ def write(root: Path, most: int, seconds: float) -> None:
     sys.stdout.write(f"{done} {longest}")
 
 
+def rows_a_second() -> float:
+    """How many rows does this machine count in a second, just now?"""
+    start, rows = time.monotonic(), 2 * 10**7
+    duckdb.sql(f"SELECT count(*) FROM range({rows}) t(i) WHERE hash(i) <> 0").fetchall()
+    return rows / (time.monotonic() - start)
+
+
 @contextmanager
 def writer(root: Path, most: int = 1_000_000, seconds: float = 0) -> Iterator[subprocess.Popen[str]]:
     """The rewriting, in a process of its own."""
@@ -132,7 +139,8 @@ def soak(seconds: float) -> tuple[Asked, Asked, float, int]:
                 plain.ask(root, TWICE, by_catalog)
 
         with writer(root, seconds=seconds) as child:
-            readers = [threading.Thread(target=queries, args=(ours, root, child, WORK[i:] + WORK[:i])) for i in (0, 4)]
+            work = tuple(round(rows_a_second() * seconds) for seconds in SECONDS)
+            readers = [threading.Thread(target=queries, args=(ours, root, child, work[i:] + work[:i])) for i in (0, 18)]
             readers.append(threading.Thread(target=plainly))
             for reader in readers:
                 reader.start()
