@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lake import days, following, live, locks, raw
+from lake import days, following, live, locks, raw, status
 from meta.errors import Refused, Usage, VenueRefused
 from meta.timeframes import DAY, HOUR, MINUTE, day_of, day_start, days_between, timeframe, utc
 from p1_ingest.known import NAMES, bars_of, lines
@@ -422,6 +422,8 @@ def test_how_it_stands_is_told_and_judged(root: Path) -> None:
     assert "no answer since" in quiet.unwell(quiet.beat)
     assert well.line(well.beat).startswith("follow 1h BTCUSDT: last bar 2025-05-01T10:00:00.000Z, known ")
     assert following.all_of(root) == [told]
+    assert status.status(root).lines(False, clock())[-1] == told.line(clock())
+    assert status.status(root).data()["followed"][0]["last_bar"] == told.last_bar  # type: ignore[index]
 
 
 # --- a source with an archive
