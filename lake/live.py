@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lake import disk
+from lake import disk, regular
 from lake.layout import Shelf
 from lake.settings import shown
 from meta.errors import PerplakeError, Tampered
@@ -29,7 +29,7 @@ def read(shelf: Shelf) -> pa.Table | None:
 
     where = path(shelf)
     try:
-        data = where.read_bytes()
+        data = regular.read(where)
     except FileNotFoundError:
         return None
     heal = f"{shown(where)} is not what `follow` wrote; remove it, its bars come again with the next one"

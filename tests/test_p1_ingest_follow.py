@@ -462,3 +462,26 @@ def test_binances_live_bars_come_by_rest_and_are_those_of_the_committed_day(root
         assert sum("oi_now oi_base ls_top_account" in line for line in heard.said) == 1
     with pytest.raises(Usage, match="archive alone"):
         Binance(BinanceConf(route="daily")).today()
+
+
+def test_an_exchange_of_ccxts_is_followed_like_the_others(root: Path) -> None:
+    pytest.importorskip("ccxt", reason="the ccxt extra is not installed")
+    from tests.ccxt_venue import CcxtVenue
+    from tests.test_p1_ingest_sources_ccxt import PERP, World
+
+    evening = day_start(date(2025, 3, 20)) + 21 * HOUR + 7 * MINUTE
+    clock, heard = Fast(evening, evening + 4 * HOUR + 10 * MINUTE), Heard()
+    venue = CcxtVenue(clock())
+    clock.moved = lambda ms: setattr(venue, "now", ms)
+    with open_venue(venue) as url:
+        made = World(venue, url)
+        place = shelf(root, symbol=PERP)
+        follow(made.source, [place], clock, heard)
+        made.sender.close()
+    day = day_of(evening)
+    assert list(days.committed(place)) == [day]
+    bars = bars_of(days.need(place, day).table())
+    whole = [json.loads(line) for line in lines(PERP, TF, bars, bars.ts.tolist())]
+    told = {line["ts"]: line for line in heard.json()}
+    assert [told[line["ts"]] for line in whole] == whole
+    assert len(heard.lines) == 24 + 1
