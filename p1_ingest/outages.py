@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from meta.errors import Retryable
 
 GIVEN_UP = 3  # requests in a row, each after all its tries, after which a host is taken to be down
-PROBE = 300.0  # seconds after which one request may look whether it is up again
+PROBE = 60.0  # seconds after which one try may look whether it is up again: a live feed goes on for weeks
 PATIENCE = 2  # failed tries of one request after which people are told what is waited for
 
 
