@@ -27,7 +27,7 @@ from meta.timeframes import Timeframe, timeframe
 F = TypeVar("F", bound=Callable[..., Any])
 INTERRUPTED = (130, 143)
 SECRETS = ("COINGLASS_API_KEY", "BINANCE_API_KEY", "BINANCE_API_SECRET")
-_typed: dict[str, str] = {}  # what was given as an option though it is a secret: value -> the option
+_typed: dict[str, str] = {}  # secrets given as options: value -> the option
 
 
 @dataclass(frozen=True)
@@ -307,15 +307,9 @@ def _told(text: str, code: int) -> int:
     return code
 
 
-def typed_secret(option: str) -> Callable[[click.Context, click.Parameter, str | None], None]:
-    """A callback for an option that other tools need and we do not: what it is given is struck out of all we print."""
-
-    def note(_: click.Context, __: click.Parameter, value: str | None) -> None:
-        if value:
-            _typed[value] = option
-            say(f"{option} is not needed, and not used; others can see a command line, so keep keys in secrets/.env")
-
-    return note
+def hide(value: str, name: str) -> None:
+    """From now on strike this out of all that is printed, as if it were a key of this name."""
+    _typed[value] = name
 
 
 def redacted(text: str) -> str:

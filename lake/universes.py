@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from datetime import date
 from pathlib import Path
@@ -54,9 +55,15 @@ def encoded(universe: Universe) -> bytes:
 
 
 def is_free(path: Path, force: bool) -> None:
-    """May a universe be written here? Raises Refused where one stands, unless `force`: such a file is never changed."""
+    """May a universe be written here? Raises Refused where one stands, unless `force`: such a file is never changed;
+    and where nothing can be written, before hours of asking are lost."""
+    if path.is_dir():
+        raise Refused(f"{shown(path)} is a folder; give a file as --output")
     if path.exists() and not force:
         raise Refused(f"{shown(path)} exists, and a universe is not changed; give another --output, or --force")
+    above = next(folder for folder in path.absolute().parents if folder.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        raise Refused(f"{shown(above)} is no folder that can be written to; give another --output")
 
 
 def write(path: Path, universe: Universe, force: bool = False) -> None:

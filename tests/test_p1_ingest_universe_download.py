@@ -261,4 +261,4 @@ def test_the_keywords_of_the_older_tool_are_understood(tmp_path: Path, file: Pat
         vision_request_delay=0.0, download_market_metrics=False, incremental=True, interval="1h",
         start_date="2024-03-04", end_date="2024-03-04", lake=tmp_path / "lake", progress=told.append, now=lambda: NOW,
     )  # fmt: skip
-    assert told[-1] == "3 of 3 symbols: TORNUSDT: 1 days: 1 written, 0 already there, 0 not there"
+    assert told[-1] == "3 of 3 symbols, 0 s left: TORNUSDT: 1 days: 1 written, 0 already there, 0 not there"

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from lake import cli, roots, settings
+from lake import accepted, cli, roots, settings
 from lake.cli import Span
 from meta.errors import Usage
 from meta.timeframes import timeframe
@@ -22,60 +22,20 @@ def universe() -> None:
     """Which contracts could be traded on which day: define it, download its bars, export them."""
 
 
-def _together(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Several options as one."""
-
-    def all_of(command: Any) -> Any:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return all_of
-
-
-def _secret(name: str) -> Callable[[Any], Any]:
-    told = "Accepted and not needed: everything asked for is public."
-    return click.option(name, metavar="KEY", expose_value=False, callback=cli.typed_secret(name), help=told)
-
-
 def _path(name: str, told: str, **more: Any) -> Callable[[Any], Any]:
     return click.option(name, type=click.Path(path_type=Path, dir_okay=False), help=told, **more)
 
 
-keys = _together(_secret("--api-key"), _secret("--api-secret"))
-universe_file = _path("--universe-file", "The universe, as `define` wrote it.", required=True)
-inside = _together(
-    click.option("--start-date", "--start", metavar="DATE", help="First day; else the universe's."),
-    click.option("--end-date", "--end", metavar="DATE", help="Last day; else the universe's."),
-)
-no_database = click.option("--db-path", metavar="FILE", hidden=True, help="There is no database: see --lake.")
-
-
-def refuse_database(given: str | None) -> None:
-    """Say where the bars are kept instead. Raises Usage."""
-    if given is not None:
-        raise Usage("there is no database to name by --db-path: bars are kept in a lake; give --lake ROOT, or nothing")
-
-
-daily_checks = _together(
-    click.option(
-        "--daily-check-workers", type=click.IntRange(1, 64), default=5, show_default=True, help="Requests at once."
-    ),
-    click.option(
-        "--daily-check-request-delay",
-        type=click.FloatRange(0),
-        default=0.0,
-        show_default=True,
-        help="Seconds between two requests to a host, at least.",
-    ),
-    click.option(
-        "--daily-check-max-requests-per-minute",
-        type=click.IntRange(1),
-        default=1800,
-        show_default=True,
-        help="Requests to a host in a minute, at most.",
-    ),
-)
+def _daily_checks(command: Any) -> Any:
+    """--daily-check-…: how fast the venue is asked."""
+    options = (
+        ("--daily-check-workers", click.IntRange(1, 64), 5, "Requests at once."),
+        ("--daily-check-request-delay", click.FloatRange(0), 0.0, "Seconds between two requests to a host, at least."),
+        ("--daily-check-max-requests-per-minute", click.IntRange(1), 1800, "Requests to a host in a minute, at most."),
+    )
+    for name, kind, default, told in reversed(options):
+        command = click.option(name, type=kind, default=default, show_default=True, help=told)(command)
+    return command
 
 
 @universe.command()
@@ -99,8 +59,8 @@ daily_checks = _together(
 @click.option(
     "--accept-checksum", is_flag=True, help="Believe archive files that differ from their published checksum."
 )
-@daily_checks
-@keys
+@_daily_checks
+@accepted.keys
 @cli.lake_option
 @click.option("--json", "as_json", is_flag=True, help="What was written, as JSON.")
 @cli.debug_option
@@ -117,6 +77,8 @@ def define(span: Span, output: Path | None, lake: str | None, as_json: bool, deb
     from p1_ingest import venues
     from p1_ingest.universe import define as defining
 
+    if given["quote"] and not given["all_symbols"]:
+        raise Usage("--quote goes with --all: it says which of all symbols are meant")
     start, end = _range(span)
     path = output or roots.root(lake, "binance") / "universe" / f"{start}_{end}.json"
     symbols = given.pop("symbols") or (() if given["all_symbols"] or given["symbols_file"] else _conf_symbols())
@@ -134,12 +96,9 @@ def define(span: Span, output: Path | None, lake: str | None, as_json: bool, deb
         **given,
     )
     if as_json:
-        click.echo(
-            json.dumps({"path": str(path), "schema_version": told.schema_version, "lines": defining.lines(told)})
-        )
-    else:
-        for line in [f"{settings.shown(path)} written", *defining.lines(told)]:
-            click.echo(line)
+        click.echo(json.dumps({"path": str(path), **defining.counted(told)}, indent=1))
+    for line in () if as_json else [f"{settings.shown(path)} written", *defining.lines(told)]:
+        click.echo(line)
     return 0
 
 
@@ -157,8 +116,9 @@ def _conf_symbols() -> tuple[str, ...]:
 
 
 @universe.command()
-@universe_file
-@inside
+@_path("--universe-file", "The universe, as `define` wrote it.", required=True)
+@click.option("--start-date", "--start", metavar="DATE", help="First day; else the universe's.")
+@click.option("--end-date", "--end", metavar="DATE", help="Last day; else the universe's.")
 @click.option("--interval", metavar="TF", default="5m", show_default=True, help="Length of the bars.")
 @click.option(
     "--download-market-metrics/--no-download-market-metrics",
@@ -190,15 +150,15 @@ def _conf_symbols() -> tuple[str, ...]:
     help="Requests at once.",
 )
 @click.option("--accept-checksum", is_flag=True, help="Use archive files that differ from their published checksum.")
-@no_database
-@keys
+@accepted.database
+@accepted.keys
 @cli.lake_option
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
 @cli.wait_option
 @cli.debug_option
 def download(
     universe_file: Path, start_date: str | None, end_date: str | None, interval: str, max_retries: int,
-    db_path: str | None, lake: str | None, as_json: bool, debug: bool, **given: Any,
+    lake: str | None, as_json: bool, debug: bool, **given: Any,
 ) -> int:  # fmt: skip
     """Bring the bars of exactly a universe's active symbol-days into the lake; the universe stays as it is.
 
@@ -209,7 +169,6 @@ def download(
     from p1_ingest import venues
     from p1_ingest.universe import download as downloading
 
-    refuse_database(db_path)
     where = cli.opened(lake, "binance")
     report = downloading.download_universe_data(
         universe_file,
@@ -236,7 +195,7 @@ def download(
 
 @universe.command(context_settings={"ignore_unknown_options": True})
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
-@keys
+@accepted.keys
 @cli.debug_option
 def export(options: tuple[str, ...], debug: bool) -> int:
     """Write a universe's days as arrays: the same as `python -m reports universe-export`, which takes the OPTIONS.

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from lake import settings, universes
 from lake.cli import parsed_day
@@ -45,7 +46,7 @@ class Rate:
 
 
 def define_universe(
-    symbols: Iterable[str] = (),
+    symbols: str | Iterable[str] = (),
     start_date: str | date = "",
     end_date: str | date = "",
     output_path: str | Path = "universe.json",
@@ -77,7 +78,8 @@ def define_universe(
     tf = interval if isinstance(interval, Timeframe) else timeframe(interval)
     chosen = None if top is None else _top(top, by, lookback_days, compat)
     days, path = _days(start_date, end_date), Path(output_path)
-    names = requested.named(symbols, Path(symbols_file) if symbols_file else None)
+    inline = [symbols] if isinstance(symbols, str) else symbols
+    names = requested.named(inline, Path(symbols_file) if symbols_file else None)
     if bool(names) == all_symbols:
         raise Usage("give symbols, or --all for every one the archive has; one of the two")
     universes.is_free(path, force)
@@ -124,6 +126,7 @@ def _settled(venue: Venue, days: Sequence[date]) -> None:
 
 def _defined(venue: Venue, names: list[str], days: list[date], top: Top | None, tell: Tell) -> dict[str, object]:
     """Everything the file says but when and why it was written."""
+    tell(f"{len(names)} symbols, {days[0]} … {days[-1]}: looking at what the archive lists of them")
     known = listings(venue, names)
     if known is None:
         tell(
@@ -145,13 +148,26 @@ def _defined(venue: Venue, names: list[str], days: list[date], top: Top | None, 
     }
 
 
+def counted(universe: Universe) -> dict[str, Any]:
+    """How many symbols, days and symbol-days by what became of them?"""
+    why = Counter(reason for snapshot in universe.daily_snapshots for reason in snapshot.missing_symbols.values())
+    return {
+        "schema_version": universe.schema_version,
+        "symbols": len(universe.requested_symbols),
+        "days": len(universe.daily_snapshots),
+        "days_without_symbols": sum(not snapshot.active_symbols for snapshot in universe.daily_snapshots),
+        "active": sum(len(snapshot.active_symbols) for snapshot in universe.daily_snapshots),
+        "missing": dict(sorted(why.items())),
+    }
+
+
 def lines(universe: Universe) -> list[str]:
     """How is a universe told to people?"""
-    days, names = len(universe.daily_snapshots), len(universe.requested_symbols)
-    active = sum(len(snapshot.active_symbols) for snapshot in universe.daily_snapshots)
-    why = Counter(reason for snapshot in universe.daily_snapshots for reason in snapshot.missing_symbols.values())
-    told = f"{names} symbols x {days} days = {names * days:,} symbol-days: {active:,} active"
-    found = [told + "".join(f", {n:,} {reason}" for reason, n in sorted(why.items()))]
-    if empty := sum(not snapshot.active_symbols for snapshot in universe.daily_snapshots):
-        found.append(f"{empty} days have no active symbol")
+    n = counted(universe)
+    told = (
+        f"{n['symbols']} symbols x {n['days']} days = {n['symbols'] * n['days']:,} symbol-days: {n['active']:,} active"
+    )
+    found = [told + "".join(f", {many:,} {reason}" for reason, many in n["missing"].items())]
+    if n["days_without_symbols"]:
+        found.append(f"{n['days_without_symbols']} days have no active symbol")
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -73,7 +74,7 @@ def download_universe_data(
     record = Record(root, "binance", now)
     limits = partial(_pools, api=api_request_delay, vision=vision_request_delay)
     tries = retry_config.max_retries + 1
-    done, failed = list[Summary](), dict[str, str]()
+    done, failed, began = list[Summary](), dict[str, str](), time.monotonic()
     with venues.opened("binance", clock=moment, record=record, log=log, tell=progress, tries=tries, pools=limits) as (
         source,
         sender,
@@ -89,7 +90,8 @@ def download_universe_data(
                 if isinstance(error, Usage):
                     raise
                 failed[name] = line_of(error)
-            progress(f"{number} of {len(wanted)} symbols: {name}: {_line(done, failed, name)}")
+            left = (time.monotonic() - began) / number * (len(wanted) - number)
+            progress(f"{number} of {len(wanted)} symbols, {left:.0f} s left: {name}: {_line(done, failed, name)}")
     return _report(universe_file, root, tf, days, wanted, done, failed)
 
 

@@ -22,6 +22,7 @@ from p1_ingest.sources.base import Answer, Request, Source, merged
 
 SUMMED = ("quote_volume", "trades")
 KLINES = "klines"
+CONTROL = "BTCUSDT"  # its newest day tells how far the list reaches, where those asked for died long ago
 
 
 @dataclass(frozen=True)
@@ -78,14 +79,15 @@ class Tape:
 def listings(venue: Venue, symbols: Sequence[str]) -> Listings | None:
     """What does the archive list of these symbols? None where it keeps no listing.
 
-    It may be stale, so it is believed as far as its newest day of any symbol, less the days a file may come late; and
-    of each symbol only where no digest answers for the days just outside those it lists.
+    It may be stale, so it is believed as far as its newest day of any of them, and of one more, less the days a file
+    may come late; and of each symbol only where no digest answers for the days just outside those it lists.
     Raises Retryable where it does not answer this time, VenueRefused.
     """
     with workers(venue.workers) as pool:
         try:
-            told = pool.map(lambda name: frozenset(contracts.listed(name, venue.tf, venue.fetch)), symbols)
-            days = dict(zip(symbols, told, strict=True))
+            names = dict.fromkeys([*symbols, CONTROL])
+            told = pool.map(lambda name: frozenset(contracts.listed(name, venue.tf, venue.fetch)), names)
+            days = dict(zip(names, told, strict=True))
         except (NotReady, BadPayload):
             return None
         until = max((max(known) for known in days.values() if known), default=date.min)

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import click
 
-from lake import cli
-from meta.errors import Usage
+from lake import accepted, cli
 
-KEY = "Accepted and not needed: nobody is asked."
-
-
-def _secret(name: str):  # type: ignore[no-untyped-def]
-    return click.option(name, metavar="KEY", expose_value=False, callback=cli.typed_secret(name), help=KEY)
+NEXT = {
+    "strict_metrics_empty_day": "leave metrics out by --no-include-metrics, or keep what there is of them by "
+    "--metrics-reliability legacy_warn",
+    "no_data": "bring the bars in by `python -m p1_ingest universe download`",
+}
 
 
 @click.command("universe-export")
@@ -58,9 +57,8 @@ def _secret(name: str):  # type: ignore[no-untyped-def]
     show_default=True,
     help="As what.",
 )
-@click.option("--db-path", metavar="FILE", hidden=True, help="There is no database: see --lake.")
-@_secret("--api-key")
-@_secret("--api-secret")
+@accepted.database
+@accepted.keys
 @cli.lake_option
 @click.option("--json", "as_json", is_flag=True, help="The whole report as JSON.")
 @cli.debug_option
@@ -75,7 +73,6 @@ def universe_export(
     start_date: str | None,
     end_date: str | None,
     form: str,
-    db_path: str | None,
     lake: str | None,
     as_json: bool,
     debug: bool,
@@ -89,8 +86,6 @@ def universe_export(
     from reports.universe.export import export_universe_data
     from reports.universe.report import lines
 
-    if db_path is not None:
-        raise Usage("there is no database to name by --db-path: bars are kept in a lake; give --lake ROOT, or nothing")
     report = export_universe_data(
         universe_file,
         None,
@@ -110,11 +105,8 @@ def universe_export(
         click.echo(line)
     for error in report["errors"]:
         cli.say(f"error: {error['date']}: {error['error']}")
-    nothing = not report["exported_days"] and any(
-        day["reason"] != "no_active_symbols" for day in report["skipped_days"]
-    )
-    if nothing:
-        cli.say(
-            f"error: no day could be exported ({report['skipped_days'][0]['reason']}); {report['report_path']} says why"
-        )
-    return 1 if report["errors"] or nothing else 0
+    emptied = [day["reason"] for day in report["skipped_days"] if day["reason"] in NEXT]
+    if emptied and not report["exported_days"]:
+        cli.say(f"error: no day could be exported ({emptied[0]}); {NEXT[emptied[0]]}")
+        return 1
+    return 1 if report["errors"] else 0
