@@ -49,8 +49,10 @@ p3_validate: .venv/ready  ## check the labels; exit 3 when red
 	$(PY) -m p3_labels validate $(PICK)
 
 universe: .venv/ready $(UNIVERSE)  ## UNIVERSE=file, else one of conf/universe.yaml's symbols: define once, download, export
-	$(PY) -m p1_ingest universe download --universe-file $(UNIVERSE) $(if $(LAKE),--lake $(LAKE)) $(if $(TF),--interval $(TF))
-	$(PY) -m reports universe-export --universe-file $(UNIVERSE) $(if $(LAKE),--lake $(LAKE)) $(if $(TF),--source-freq $(TF))
+	$(PY) -m p1_ingest universe download --universe-file $(UNIVERSE) $(if $(LAKE),--lake $(LAKE)) $(if $(TF),--interval $(TF)); \
+		got=$$?; \
+		$(PY) -m reports universe-export --universe-file $(UNIVERSE) $(if $(LAKE),--lake $(LAKE)) $(if $(TF),--source-freq $(TF)) \
+		&& exit $$got
 
 $(UNIVERSE): | .venv/ready
 	$(PY) -m p1_ingest universe define --output $@ $(if $(TF),--interval $(TF)) $(SPAN) $(if $(LAKE),--lake $(LAKE)) \

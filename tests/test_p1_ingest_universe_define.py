@@ -263,6 +263,31 @@ def test_days_the_listing_denies_are_not_asked_for(tmp_path: Path, mirror: Mirro
     assert len(asked) < 4 and all(path.endswith(".CHECKSUM") for path in asked), "no more than the digests beside"
 
 
+def test_a_symbol_long_dead_costs_no_request_a_day(
+    tmp_path: Path, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evidence, "CONTROL", "S00USDT")
+    assert set(reasons(define(tmp_path, ["BYGONEUSDT"], last=HALF), "BYGONEUSDT")) == {"delisted"}
+    assert len(mirror.files()) < 3
+
+
+def test_a_listing_that_falls_silent_half_way_ends_it(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other reasons would stand in the file for no reason of the archive's."""
+    answer = mirror.answer
+
+    def fails(path: str, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
+        return (503, {}, b"") if path.startswith("/?") and "S01USDT" in path else answer(path, headers)
+
+    monkeypatch.setattr(mirror, "answer", fails)
+    source = Binance(BinanceConf(hosts=Hosts()), clock=lambda: NOW)
+    with Sender(source.hosts, tries=1) as sender:
+        venue = evidence.Venue(source, sender, cast.TF, NOW, 2)
+        with pytest.raises(Retryable):
+            evidence.listings(venue, ["S00USDT", "S01USDT"])
+        monkeypatch.setattr(evidence, "CONTROL", "S01USDT")
+        assert evidence.listings(venue, ["S00USDT"]) is None, "it never answered"
+
+
 # --- all symbols there ever were
 
 

@@ -27,7 +27,7 @@ from meta.universe import Snapshot, Universe
 from reports import cli
 from reports.universe import export, export_universe_data
 from reports.universe.asof import past_newest
-from reports.universe.features import FAMILIES, IN_ORDER, KLINES, METRICS
+from reports.universe.features import FAMILIES, IN_ORDER, KLINES, LOOKBACK_DAYS, METRICS
 from tests import lakes
 
 TF = timeframe("1h")
@@ -252,6 +252,11 @@ def test_a_day_begins_with_what_the_day_before_ended_with(lake: Path) -> None:
     assert report["stats"]["metrics_strict_dropped_symbol_day_count"] == 0
 
 
+def test_all_that_may_still_hold_is_read() -> None:
+    """So a day is the same whatever else is read with it."""
+    assert all(family.tolerance_ms <= family.lookback_days * DAY <= LOOKBACK_DAYS * DAY for family in FAMILIES)
+
+
 ONE = FAMILIES[0]
 
 
@@ -259,11 +264,10 @@ def plainly(value: np.ndarray, stamp: np.ndarray, ts: np.ndarray) -> list[float]
     """The rule as one would say it, bar by bar."""
     found = []
     for now in ts:
-        floor = (now - 1) // DAY * DAY - ONE.lookback_days * DAY
         told = [i for i in range(len(ts)) if ts[i] <= now and not np.isnan(value[i])]
         at = told[-1] if told else None
         instant = None if at is None else (ts[at] if np.isnan(stamp[at]) else stamp[at])
-        holds = at is not None and now - instant <= ONE.tolerance_ms and ts[at] > floor
+        holds = at is not None and now - instant <= ONE.tolerance_ms
         found.append(value[at] if holds else np.nan)
     return found
 

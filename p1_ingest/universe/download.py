@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 
 from lake import layout, roots, settings, universes
 from lake.cli import line_of, parsed_day
+from lake.layout import Shelf
 from lake.raw import spans
 from meta.datasets import DATASETS
 from meta.errors import PerplakeError, Usage, VenueRefused
@@ -20,9 +21,11 @@ from meta.timeframes import Timeframe, timeframe
 from meta.universe import Snapshot
 from p1_ingest import venues
 from p1_ingest.budget import Pool
+from p1_ingest.http import Sender
 from p1_ingest.ingest import ingest
 from p1_ingest.record import Record
 from p1_ingest.sources import binance_archive as archive
+from p1_ingest.sources.base import Source
 from p1_ingest.summary import Summary
 from p1_ingest.wanted import Choice
 
@@ -70,29 +73,53 @@ def download_universe_data(
     wanted = _wanted(days, universe.requested_symbols)
     root = roots.root(lake, "binance")
     choice = Choice(0, incremental, False, wait, workers, accept_checksum, candles_only=not download_market_metrics)
-    moment = venues.Moment(now())
-    record = Record(root, "binance", now)
-    limits = partial(_pools, api=api_request_delay, vision=vision_request_delay)
-    tries = retry_config.max_retries + 1
-    done, failed, began = list[Summary](), dict[str, str](), time.monotonic()
+    shelves = {layout.shelf(root, DATASETS["bars"], tf, name): active for name, active in wanted.items()}
+    record, limits = Record(root, "binance", now), partial(_pools, api=api_request_delay, vision=vision_request_delay)
+    tries, moment = retry_config.max_retries + 1, venues.Moment(now())
     with venues.opened("binance", clock=moment, record=record, log=log, tell=progress, tries=tries, pools=limits) as (
         source,
         sender,
     ):
-        for number, (name, active) in enumerate(wanted.items(), 1):
-            shelf, moment.ms = layout.shelf(root, DATASETS["bars"], tf, name), now()
+        work = _Work(source, sender, choice, moment, now, record, progress)
+        work.run(shelves)
+    return _report(universe_file, root, tf, days, wanted, work.done, work.failed)
+
+
+@dataclass
+class _Work:
+    """Symbol after symbol; what fails stays with its symbol, until the venue refuses to be asked at all."""
+
+    source: Source
+    sender: Sender
+    choice: Choice
+    moment: venues.Moment
+    now: Callable[[], int]
+    record: Record
+    progress: Callable[[str], None]
+    done: list[Summary] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def run(self, shelves: Mapping[Shelf, list[date]]) -> None:
+        """Ingest these days. Raises Usage."""
+        began, names = time.monotonic(), [shelf.symbol for shelf in shelves]
+        for number, (shelf, active) in enumerate(shelves.items(), 1):
             try:
-                done.append(ingest(source, sender, shelf, active, choice, moment, record=record))
+                self._ingest(shelf, active)
+            except Usage:
+                raise
             except VenueRefused as error:  # whoever asks on after that is banned for longer
-                failed |= dict.fromkeys(list(wanted)[number - 1 :], line_of(error))
-                break
+                self.failed |= dict.fromkeys(names[number - 1 :], line_of(error))
+                return
             except (PerplakeError, OSError) as error:
-                if isinstance(error, Usage):
-                    raise
-                failed[name] = line_of(error)
-            left = (time.monotonic() - began) / number * (len(wanted) - number)
-            progress(f"{number} of {len(wanted)} symbols, {left:.0f} s left: {name}: {_line(done, failed, name)}")
-    return _report(universe_file, root, tf, days, wanted, done, failed)
+                self.failed[shelf.symbol] = line_of(error)
+            left = (time.monotonic() - began) / number * (len(names) - number)
+            told = self.failed.get(shelf.symbol) or _line(self.done[-1])
+            self.progress(f"{number} of {len(names)} symbols, {left:.0f} s left: {shelf.symbol}: {told}")
+
+    def _ingest(self, shelf: Shelf, active: list[date]) -> None:
+        self.moment.ms = self.now()
+        summary = ingest(self.source, self.sender, shelf, active, self.choice, self.moment, record=self.record)
+        self.done.append(summary)
 
 
 def _day(when: When, flag: str) -> date | None:
@@ -114,10 +141,7 @@ def _pools(own: Mapping[str, Pool], api: float, vision: float) -> dict[str, Pool
     return {**spaced, archive.HOST: replace(own.get(archive.HOST, Pool()), apart=vision)}
 
 
-def _line(done: Sequence[Summary], failed: Mapping[str, str], name: str) -> str:
-    if name in failed:
-        return failed[name]
-    told = done[-1]
+def _line(told: Summary) -> str:
     return f"{told.asked} days: {len(told.committed)} written, {told.present} already there, {_out(told)} not there"
 
 

@@ -77,29 +77,29 @@ class Tape:
 
 
 def listings(venue: Venue, symbols: Sequence[str]) -> Listings | None:
-    """What does the archive list of these symbols? None where it keeps no listing.
+    """What does the archive list of these symbols? None where its listing does not answer at all.
 
     It may be stale, so it is believed as far as its newest day of any of them, and of one more, less the days a file
     may come late; and of each symbol only where no digest answers for the days just outside those it lists.
-    Raises Retryable where it does not answer this time, VenueRefused.
+    Raises what the sender does where it fell silent half-way: what is written must not depend on that.
     """
+
+    def listed(name: str) -> frozenset[date]:
+        return frozenset(contracts.listed(name, venue.tf, venue.fetch))
+
+    try:
+        days = {CONTROL: listed(CONTROL)}
+    except (NotReady, BadPayload, Retryable, VenueRefused):
+        return None
     with workers(venue.workers) as pool:
-        try:
-            names = dict.fromkeys([*symbols, CONTROL])
-            told = pool.map(lambda name: frozenset(contracts.listed(name, venue.tf, venue.fetch)), names)
-            days = dict(zip(names, told, strict=True))
-        except (NotReady, BadPayload):
-            return None
-        until = max((max(known) for known in days.values() if known), default=date.min)
-        until = min(until, day_of(venue.now)) - timedelta(days=OLD // DAY) if until > date.min else until
+        others = [name for name in symbols if name != CONTROL]
+        days |= dict(zip(others, pool.map(listed, others), strict=True))
+        newest = max((max(known) for known in days.values() if known), default=date.min)
+        until = date.min if newest == date.min else min(newest, day_of(venue.now)) - timedelta(days=OLD // DAY)
         outside = [(name, day) for name in symbols for day in _outside(days[name], until)]
-        found = pool.map(lambda one: contracts.is_published(*_placed(one, venue.tf), venue.fetch), outside)
-        stale = frozenset(name for (name, _), there in zip(outside, found, strict=True) if there)
+        there = pool.map(lambda one: contracts.is_published(one[0], venue.tf, one[1], venue.fetch), outside)
+        stale = frozenset(name for (name, _), found in zip(outside, there, strict=True) if found)
     return Listings(days, until, stale)
-
-
-def _placed(one: tuple[str, date], tf: Timeframe) -> tuple[str, Timeframe, date]:
-    return one[0], tf, one[1]
 
 
 def _outside(known: frozenset[date], until: date) -> list[date]:
@@ -113,8 +113,8 @@ def tapes(
 ) -> dict[str, Tape]:
     """What do the klines of these (ascending) days say, symbol by symbol?
 
-    Raises Retryable, BadPayload and VenueRefused where a day could not be asked for, NotReady where no evidence
-    decides a day yet: nothing is left open.
+    Raises Retryable and VenueRefused where a day could not be asked for, NotReady where no evidence decides a day yet:
+    nothing is left open.
     """
     found, began = {}, time.monotonic()
     with workers(venue.workers) as symbols_at_once, workers(venue.workers) as files_at_once:
@@ -140,7 +140,7 @@ def _tape(venue: Venue, pool: Executor, symbol: str, days: Sequence[date], known
 
 
 def _heard(tape: Tape, fetched: Fetched, chunk: Iterable[date], symbol: str) -> list[date]:
-    """Note the files that are not believed, and return the days not published yet. Raises Retryable, BadPayload."""
+    """Note the files that are not believed, and return the days not published yet. Raises Retryable."""
     undecided = []
     for day in chunk:
         state = fetched.state(day, [KLINES])
@@ -158,7 +158,7 @@ def _summed(tape: Tape, answer: Answer, chunk: Iterable[date], tf: Timeframe) ->
     for day in chunk:
         bounds = day_start(day), day_start(day) + DAY
         first, last = np.searchsorted(answer.at, bounds, side="right")
-        if last > first and day not in tape.unverified:
+        if last > first:
             tape.first[day] = int(answer.at[first]) - tf.ms
             told = {name: answer.values[name][first:last] for name in SUMMED}
             tape.totals[day] = {name: math.fsum(values[np.isfinite(values)]) for name, values in told.items()}
