@@ -108,15 +108,15 @@ def _notes(missing: list, reasons: dict, per: int, slots: int) -> Iterator[tuple
 
 
 def _gaps(held: Held, missing: list, reasons: dict) -> Table:
-    columns = [
-        ("bars open from", "time"),
-        ("to", "time"),
-        ("bars", "count"),
-        ("reason", "text"),
-        ("the record says", "prose"),
-    ]
+    columns = [("bars open from", "time"), ("bars", "count"), ("reason", "short"), ("to", "time"), ("record", "prose")]
     rows = [
-        [held.start + a * held.tf.ms, held.start + b * held.tf.ms, b - a + 1, *reasons[a, b, kind]]
+        [
+            held.start + a * held.tf.ms,
+            b - a + 1,
+            reasons[a, b, kind][0],
+            held.start + b * held.tf.ms,
+            reasons[a, b, kind][1],
+        ]
         for a, b, kind in sorted(missing)
         if (a, b, kind) in reasons
     ]
@@ -183,7 +183,7 @@ def _not_offered(held: Held) -> Table:
     for name, reason in offered.items():
         if reason is not True and name not in PRICES:
             grouped.setdefault(str(reason), []).append(name)
-    rows = [[reason, ", ".join(names)] for reason, names in grouped.items()]
-    columns = [("why", "prose"), ("columns", "text")]
+    rows = [[", ".join(names), reason] for reason, names in grouped.items()]
+    columns = [("columns", "text"), ("why", "prose")]
     title, empty = "Columns the source does not offer here", "The source offers every column."
     return Table("not-offered", title, columns, rows, empty=empty, wide="half")

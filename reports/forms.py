@@ -21,7 +21,8 @@ def written(value: object, form: str = "text") -> str:
     if form == "count":
         return f"{value:,.0f}"
     if form == "ratio":  # what is not all must not read as all
-        return f"{_plain(100 * value, 8 if 0.999 < value < 1 else 4)} %"
+        digits = next(n for n in range(4, 18) if value >= 1 or _plain(100 * value, n) != "100")
+        return f"{_plain(100 * value, digits)} %"
     if form == "rate":
         return f"{_plain(1e4 * value, 4)} bp"
     return _plain(value, DIGITS[form])

@@ -64,7 +64,7 @@ def _stale(held: Held) -> Table:
 
 
 def _minute(iso: str) -> str:
-    return iso[:16].replace("T", " ")
+    return iso[:16].replace("T", " ") or "unknown"
 
 
 def _more(rows: list[Any]) -> str:

@@ -75,7 +75,7 @@ class Table:
 
     def _cells(self, row: Sequence[Any]) -> str:
         cells = [_cell(value, form) for value, (_, form) in zip(row, self.columns, strict=True)]
-        return f"<th scope=row{_side(self.columns[0][1])}>{cells[0][1]}</th>" + "".join(
+        return f"<th scope=row{cells[0][0]}>{cells[0][1]}</th>" + "".join(
             f"<td{kind}>{text}</td>" for kind, text in cells[1:]
         )
 

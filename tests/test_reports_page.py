@@ -77,6 +77,7 @@ def test_made_up_data_says_so_above_everything() -> None:
     ("value", "form", "text"),
     [
         (105120, "count", "105,120"), (0.5, "ratio", "50 %"), (1.0, "ratio", "100 %"), (0.99999, "ratio", "99.999 %"),
+        (0.99931, "ratio", "99.93 %"),
         (0.0001, "rate", "1 bp"), (101516.5, "price", "101,516.5"), (1.2345678, "number", "1.235"), (0, "number", "0"),
         (-2.97e-7, "number", "-2.97e-07"), (None, "count", "–"), (float("nan"), "number", "–"),
         ("as it is", "text", "as it is"),

@@ -82,8 +82,8 @@ def test_coverage_shows_each_missing_bar_in_its_hour(ask: Ask, made: dict[str, A
 def test_gaps_are_listed_with_the_reason_the_record_has(made: dict[str, Any]) -> None:
     rows = made["coverage"]["parts"]["gaps"]["rows"]
     assert len(rows) > 5
-    assert {reason for *_, reason, _ in rows} == {"outage"}
-    assert all(last - first == (bars - 1) * 3_600_000 for first, last, bars, *_ in rows)
+    assert {reason for _, _, reason, *_ in rows} == {"outage"}
+    assert all(last - first == (bars - 1) * 3_600_000 for first, bars, _, last, _ in rows)
 
 
 def test_a_day_nobody_committed_is_told_from_one_without_bars(root: Path, tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_day_nobody_committed_is_told_from_one_without_bars(root: Path, tmp_pa
     values = said["coverage-hours"]["chart"]["values"]
     assert {row[20] for row in values} == {3}
     assert 3 not in {kind for row in values for i, kind in enumerate(row) if i != 20}
-    assert [row[3] for row in said["gaps"]["rows"] if row[2] >= 24] == ["never asked for"]
+    assert [row[2] for row in said["gaps"]["rows"] if row[1] >= 24] == ["never asked for"]
 
 
 def test_prices_keep_every_extreme(ask: Ask, made: dict[str, Any]) -> None:
@@ -155,11 +155,16 @@ def test_drift_is_the_stability_index_over_deciles(ask: Ask, made: dict[str, Any
         assert close(value, np.sum((p - q) * np.log(p / q)))
 
 
-def test_histograms_count_every_row_once(ask: Ask, made: dict[str, Any]) -> None:
+def test_histograms_count_every_row_once_and_in_its_place(ask: Ask, made: dict[str, Any]) -> None:
     rows = made["overview"]["facts"]["rows of features"]
-    charts = [p["chart"] for name, p in made["features"]["parts"].items() if name.endswith("-values") and p["chart"]]
+    charts = {n: p["chart"] for n, p in made["features"]["parts"].items() if n.endswith("-values") and p["chart"]}
     assert len(charts) > 10
-    assert {sum(chart["series"][0]["values"]) for chart in charts} == {rows}
+    assert {sum(chart["series"][0]["values"]) for chart in charts.values()} == {rows}
+    counted = charts["vol_z-values"]["series"][0]["values"]
+    ends = "quantile_cont(vol_z, 0.005) AS low, quantile_cont(vol_z, 0.995) AS high"
+    middle = "vol_z >= low + (high - low) / 4 AND vol_z < low + (high - low) / 2"
+    [(many,)] = ask(f"SELECT count(*) FROM {mine('feat')}, (SELECT {ends} FROM {mine('feat')}) WHERE {middle}")
+    assert sum(counted[10:20]) == many
 
 
 def test_balance_of_labels_equals_sql(ask: Ask, made: dict[str, Any]) -> None:

@@ -19,10 +19,17 @@ const minute = (ms) => new Date(ms).toISOString().slice(0, 16).replace("T", " ")
 const grouped = (value, digits) => value !== 0 && Math.abs(value) < 1e-4 ? value.toExponential(2)
   : value.toLocaleString("en-US", { maximumSignificantDigits: digits });
 
+// What is not all must not read as all.
+function share(value) {
+  let digits = 4;
+  while (value < 1 && digits < 17 && grouped(100 * value, digits) === "100") digits++;
+  return grouped(100 * value, digits);
+}
+
 function written(value, form) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   if (form === "count") return Math.round(value).toLocaleString("en-US");
-  if (form === "ratio") return grouped(100 * value, value > 0.999 && value < 1 ? 8 : 4) + " %"; // not all is not all
+  if (form === "ratio") return share(value) + " %";
   if (form === "rate") return grouped(1e4 * value, 4) + " bp";
   if (form === "short") return short(value);
   return grouped(value, form === "price" ? 8 : 4);

@@ -124,7 +124,8 @@ function span(from, long) {
 
 function length(ms) {
   if (ms % DAY === 0) return ms === DAY ? "1 day" : `${ms / DAY} days`;
-  return ms % HOUR === 0 ? `${ms / HOUR} h` : `${ms / MINUTE} min`;
+  const hours = Math.floor(ms / HOUR), minutes = (ms % HOUR) / MINUTE;
+  return [hours ? `${hours} h` : "", minutes ? `${minutes} min` : ""].filter(Boolean).join(" ");
 }
 
 function onePanel(svg, panel, drawn, x, px, top, width) {
