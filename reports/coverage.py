@@ -52,7 +52,7 @@ def _stretches(held: Held, days: list[date]) -> tuple[np.ndarray, list[tuple[int
 
 
 def _hours(held: Held) -> Iterator[Figure | Table]:
-    days = held.days()
+    days = held.days
     state, missing = _stretches(held, days)
     slots = min(DAY // HOUR, held.tf.per_day)
     per = held.tf.per_day // slots
@@ -127,7 +127,7 @@ def _gaps(held: Held, missing: list, reasons: dict) -> Table:
 
 def _datasets(held: Held) -> Figure:
     """How many of a day's rows does each dataset hold?"""
-    days = held.days()
+    days = held.days
     at = {day: i for i, day in enumerate(days)}
     values: dict[str, list[float | None]] = {name: [None] * len(days) for name in DATASETS if name in held.tables}
     for name, day, rows in held.ask("SELECT dataset, day, rows FROM days"):

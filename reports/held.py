@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,7 @@ class Held:
         """Where does this dataset of the symbol lie?"""
         return layout.shelf(self.root, DATASETS[dataset], self.tf, self.symbol)
 
+    @cached_property
     def days(self) -> list[date]:
         """Every day from the first to the last one of bars, committed or not."""
         first, last = self.row("SELECT min(day), max(day) FROM days WHERE dataset = 'bars'")
@@ -68,7 +70,7 @@ class Held:
     @property
     def start(self) -> int:
         """When the first day begins, UTC ms."""
-        return day_start(self.days()[0])
+        return day_start(self.days[0])
 
 
 @contextmanager

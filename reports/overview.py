@@ -45,7 +45,7 @@ class Glance:
 
 def glance(held: Held, reports: Path) -> Glance:
     """What stands out about the symbol?"""
-    days = held.days()
+    days = held.days
     bars, newest, close = held.row("SELECT count(*), max(open_ms), arg_max(close, open_ms) FROM bars")
     features, labels = held.count("features"), held.count("labels")
     up = held.row("SELECT avg((label = 1)::INT) FROM labels")[0] if labels else None

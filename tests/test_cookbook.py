@@ -14,7 +14,7 @@ from tests import p3_lake
 from tests.lakes import scratch
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "cookbook.md"
-HEADED = re.compile(r"^(#+ .*)$|^```python\n(.*?)^```", re.M | re.S)
+HEADED = re.compile(r"^(#+ [^\n]*)$|^```python\n(.*?)^```", re.M | re.S)
 TF = p3_lake.TF
 
 
@@ -44,7 +44,9 @@ def modules(block: str) -> list[str]:
     return sorted({str(name).split(".")[0] for name in names})
 
 
-@pytest.mark.parametrize("block", [block for _, block in BLOCKS], ids=[f"{i}-{head}" for i, (head, _) in enumerate(BLOCKS)])
+@pytest.mark.parametrize(
+    "block", [block for _, block in BLOCKS], ids=[f"{i}-{head}" for i, (head, _) in enumerate(BLOCKS)]
+)
 def test_a_recipe_runs_as_it_stands(block: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in modules(block):
         if importlib.util.find_spec(name) is None:

@@ -28,6 +28,7 @@ Ask = Callable[[str], list[tuple[Any, ...]]]
 NAME, TF = "BTCUSDT", p3_lake.TF
 ALL = Span()
 LOST = p3_lake.EVERY[20]  # a day nobody committed
+DAMAGED = p3_lake.EVERY[25]  # one whose manifest is gone
 AGAIN = p3_lake.EVERY[5:8]  # days the venue restated
 
 
@@ -38,14 +39,29 @@ def root() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def made(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def out(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pages of the whole lake, as the command makes them."""
+    place = tmp_path_factory.mktemp("pages")
+    ran = CliRunner().invoke(commands, ["html", "--lake", str(root), "--output", str(place)])
+    assert ran.exit_code == 0, ran.output
+    assert ran.stdout.strip() == str(place / "index.html")
+    assert "SYNTHETIC" in ran.stderr
+    return place
+
+
+@pytest.fixture(scope="module")
+def made(out: Path) -> dict[str, Any]:
     """What the page of the first symbol says, as JSON, in sections."""
-    return built(root, tmp_path_factory.mktemp("pages"))
+    return said_by(out)
+
+
+def said_by(out: Path) -> dict[str, Any]:
+    return json.loads((out / f"{NAME}_{TF}.json").read_text())["sections"]
 
 
 def built(root: Path, out: Path, span: Span = ALL) -> dict[str, Any]:
     pages.build(pages.Asked(root, [NAME], [], span, out, out), str)
-    return json.loads((out / f"{NAME}_{TF}.json").read_text())["sections"]
+    return said_by(out)
 
 
 @pytest.fixture(scope="module")
@@ -86,15 +102,21 @@ def test_gaps_are_listed_with_the_reason_the_record_has(made: dict[str, Any]) ->
     assert all(last - first == (bars - 1) * 3_600_000 for first, bars, _, last, _ in rows)
 
 
-def test_a_day_nobody_committed_is_told_from_one_without_bars(root: Path, tmp_path: Path) -> None:
+def test_a_day_nobody_committed_is_told_from_one_without_bars_and_from_one_that_is_damaged(
+    root: Path, tmp_path: Path
+) -> None:
     lake = tmp_path / "lake"
     shutil.copytree(root, lake)
     shutil.rmtree(p3_lake.shelf(lake, "bars").day_folder(LOST))
-    said = built(lake, tmp_path / "out")["coverage"]["parts"]
-    values = said["coverage-hours"]["chart"]["values"]
+    (p3_lake.shelf(lake, "bars").day_folder(DAMAGED) / "MANIFEST.tsv").write_bytes(b"")
+    said = built(lake, tmp_path / "out")
+    values = said["coverage"]["parts"]["coverage-hours"]["chart"]["values"]
     assert {row[20] for row in values} == {3}
-    assert 3 not in {kind for row in values for i, kind in enumerate(row) if i != 20}
-    assert [row[2] for row in said["gaps"]["rows"] if row[1] >= 24] == ["never asked for"]
+    assert 3 not in {kind for row in values for i, kind in enumerate(row) if i not in (20, 25)}
+    assert "never asked for" in {row[2] for row in said["coverage"]["parts"]["gaps"]["rows"] if row[1] >= 24}
+    assert said["freshness"]["facts"]["damaged days"] == 1
+    damaged = [row[:2] for row in said["freshness"]["parts"]["stale"]["rows"] if row[2] == "damaged"]
+    assert damaged == [["bars", str(DAMAGED)]]
 
 
 def test_prices_keep_every_extreme(ask: Ask, made: dict[str, Any]) -> None:
@@ -216,10 +238,10 @@ def test_folds_are_drawn_whole(ask: Ask, made: dict[str, Any]) -> None:
     assert drawn == {(split, role): many for split, role, many in ask(sql)}
 
 
-def test_a_rewritten_day_stands_among_the_restatements(root: Path, tmp_path: Path) -> None:
+def test_a_rewritten_day_stands_among_the_restatements(root: Path, made: dict[str, Any], tmp_path: Path) -> None:
+    assert made["freshness"]["facts"]["rewrites"] == 0
     lake = tmp_path / "lake"
     shutil.copytree(root, lake)
-    assert built(lake, tmp_path / "before")["freshness"]["facts"]["rewrites"] == 0
     market.commit_bars(p3_lake.shelf(lake, "bars"), market.columns(p3_lake.LENGTH, TF, 7), AGAIN)
     said = built(lake, tmp_path / "after")
     rows = said["restatements"]["parts"]["rewrites"]["rows"]
@@ -228,16 +250,11 @@ def test_a_rewritten_day_stands_among_the_restatements(root: Path, tmp_path: Pat
     assert said["freshness"]["facts"]["stale days"] > 3
 
 
-def test_check_reports_of_the_symbol_are_shown_and_those_of_others_are_not(root: Path, tmp_path: Path) -> None:
+def test_check_reports_and_bench_runs_of_the_symbol_are_shown_and_those_of_others_are_not(
+    root: Path, tmp_path: Path
+) -> None:
     check = {"value": 0, "verdict": "ok", "must": "== 0", "should": None, "meaning": "", "note": ""}
-    said = {
-        "verdict": "ok",
-        "tf": TF,
-        "synthetic": True,
-        "source": "sim",
-        "end": "2025-04-01",
-        "checks": {"nan": check},
-    }
+    said = {"verdict": "ok", "tf": TF, "synthetic": True, "source": "sim", "checks": {"nan": check}}
     reports = {
         "p3_qa_1h_80d.json": {NAME: said},
         "p3_qa_1h_9d.json": {NAME: said | {"synthetic": False}},
@@ -247,27 +264,23 @@ def test_check_reports_of_the_symbol_are_shown_and_those_of_others_are_not(root:
     for name, text in reports.items():
         (tmp_path / name).write_text(json.dumps(text))
     (tmp_path / "p1_qa_core_1h_80d.json").write_text("not JSON")
-    parts = built(root, tmp_path)["checks"]["parts"]
-    assert [name for name in parts if name.startswith("checks-")] == ["checks-p3_qa_1h_80d"]
-
-
-def test_runs_of_the_bench_stand_side_by_side(root: Path, tmp_path: Path) -> None:
     head = "time,symbol,tf,features,bars,method,ns_per_bar,p50_us,p99_us,max_us,ms_per_bar,limit_ms,pass"
     runs = [f"2025-05-0{day}T00:00:00Z,{NAME},{TF},17,1000,live,500,9,{day},30,0.02,50,true" for day in (1, 2, 3)]
-    (tmp_path / "p2_bench_history.csv").write_text("\n".join([head, *runs, runs[0].replace(NAME, "ETHUSDT")]) + "\n")
+    others = runs[0].replace(NAME, "ETHUSDT")
+    (tmp_path / "p2_bench_history.csv").write_text("\n".join([head, *runs, others]) + "\n")
     parts = built(root, tmp_path)["checks"]["parts"]
+    assert [name for name in parts if name.startswith("checks-")] == ["checks-p3_qa_1h_80d"]
     assert parts["benches-runs"]["chart"]["series"][0]["values"] == [1, 2, 3]
     assert [row[0] for row in parts["benches"]["rows"]] == ["2025-05-03 00:00", "2025-05-02 00:00", "2025-05-01 00:00"]
 
 
-def test_the_same_lake_gives_the_same_bytes_and_keeps_its_own(root: Path, tmp_path: Path) -> None:
+def test_the_same_lake_gives_the_same_bytes_and_keeps_its_own(root: Path, out: Path, tmp_path: Path) -> None:
     before = day_folders(root)
-    asked = [pages.Asked(root, [], [], ALL, tmp_path / name, tmp_path) for name in ("one", "two")]
-    for one in asked:
-        pages.build(one, str)
-    made = [{path.name: path.read_bytes() for path in one.out.iterdir()} for one in asked]
-    assert made[0] == made[1]
-    assert sorted(made[0]) == [
+    pages.build(pages.Asked(root, [], [], ALL, tmp_path), str)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == {
+        path.name: path.read_bytes() for path in tmp_path.iterdir()
+    }
+    assert sorted(path.name for path in out.iterdir()) == [
         "BTCUSDT_1h.html", "BTCUSDT_1h.json", "SOLUSDT_1h.html", "SOLUSDT_1h.json", "index.html", "index.json",
     ]  # fmt: skip
     assert day_folders(root) == before
@@ -303,25 +316,6 @@ def test_a_lake_without_bars_has_no_page(tmp_path: Path) -> None:
     with pytest.raises(NotReady, match="no committed day"):
         pages.build(pages.Asked(tmp_path, [], [], Span(), tmp_path / "out", tmp_path), str)
     assert not (tmp_path / "out").exists()
-
-
-def test_the_command_prints_where_the_index_is(root: Path, tmp_path: Path) -> None:
-    words = ["html", "--lake", str(root), "--output", str(tmp_path), "--symbol", NAME, "--tf", TF]
-    ran = CliRunner().invoke(commands, words)
-    assert ran.exit_code == 0, ran.output
-    assert ran.stdout.strip() == str(tmp_path / "index.html")
-    assert "SYNTHETIC" in ran.stderr
-    assert (tmp_path / f"{NAME}_{TF}.html").exists()
-
-
-def test_a_day_that_is_not_what_its_manifest_says_is_named(root: Path, tmp_path: Path) -> None:
-    lake = tmp_path / "lake"
-    shutil.copytree(root, lake)
-    (p3_lake.shelf(lake, "bars").day_folder(LOST) / "MANIFEST.tsv").write_bytes(b"")
-    said = built(lake, tmp_path / "out")["freshness"]
-    assert said["facts"]["damaged days"] == 1
-    damaged = [row[:2] for row in said["parts"]["stale"]["rows"] if row[2] == "damaged"]
-    assert damaged == [["bars", str(LOST)]]
 
 
 def test_a_symbol_that_cannot_be_read_costs_its_own_page_only(
