@@ -41,7 +41,7 @@ def answer(root: Path, sql: str, form: str, output: Path | None = None, rows: in
     not keep writers waiting.
     """
     text = sandbox.checked(sql)
-    with catalog.opened(root, asked=text) as lake, _told(root, lake):
+    with catalog.opened(root, asked=text) as lake, _told(root):
         relation = lake.sql(text)
         if form == TABLE:
             shown = _shown(relation, rows)
@@ -95,7 +95,7 @@ def _storable(relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
 
 
 @contextlib.contextmanager
-def _told(root: Path, lake: duckdb.DuckDBPyConnection) -> Iterator[None]:
+def _told(root: Path) -> Iterator[None]:
     """DuckDB's own errors as ours: the asker's, or the disk's."""
     import duckdb
 
@@ -103,6 +103,8 @@ def _told(root: Path, lake: duckdb.DuckDBPyConnection) -> Iterator[None]:
         yield
     except duckdb.PermissionException as error:
         raise Usage(f"{sandbox.one_line(error)}: SQL reads the lake and nothing else") from None
+    except duckdb.CatalogException as error:
+        raise Usage(f"{sandbox.one_line(error)}; the lake has {' '.join(sorted(catalog.views(root)))}") from None
     except (duckdb.IOException, duckdb.InvalidInputException) as error:
         raise Tampered(f"lake {root}: {sandbox.one_line(error)}; {advice.verify(root)}") from None
     except duckdb.Error as error:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from meta.errors import Usage
 
 if TYPE_CHECKING:
+    import duckdb
     from duckdb import DuckDBPyConnection
 
 # Named one by one: a version of DuckDB to come may bring a function that opens a database, as read_duckdb does, or one
@@ -28,22 +29,14 @@ ONLY = "give one SELECT (or SHOW, DESCRIBE, SUMMARIZE): the lake is read through
 
 def statements(sql: str) -> list[str]:
     """Which statements stand in this text? Raises Usage where it is not SQL."""
-    import duckdb
-
-    try:
-        return [statement.query for statement in duckdb.extract_statements(sql)]
-    except duckdb.Error as error:
-        raise Usage(one_line(error)) from None
+    return [statement.query for statement in _extracted(sql)]
 
 
 def checked(sql: str) -> str:
     """Is this one statement that only reads, by functions that read no other database? Returns it; raises Usage."""
     import duckdb
 
-    try:
-        found = duckdb.extract_statements(sql)
-    except duckdb.Error as error:
-        raise Usage(one_line(error)) from None
+    found = _extracted(sql)
     if len(found) != 1 or found[0].type != duckdb.StatementType.SELECT:
         raise Usage(ONLY)
     for node in _nodes(_parsed(sql)):
@@ -77,6 +70,15 @@ def one_line(error: Exception) -> str:
 def quoted(text: str) -> str:
     """How is a text written in SQL?"""
     return "'" + text.replace("'", "''") + "'"
+
+
+def _extracted(sql: str) -> list[duckdb.Statement]:
+    import duckdb
+
+    try:
+        return duckdb.extract_statements(sql)
+    except duckdb.Error as error:
+        raise Usage(one_line(error)) from None
 
 
 def _parsed(sql: str) -> Any:

@@ -53,6 +53,12 @@ def out(root: Path) -> Path:
     return root.parent / "out"
 
 
+@pytest.fixture(scope="module")
+def learnt() -> Iterator[Path]:
+    with lakes.scratch() as root:
+        yield p3_lake.whole(root)
+
+
 def bars(kind: str) -> list[str]:
     return [kind, "--coin", "BTC", *(["--intervals", "1h"] if kind in ("candles", "all") else [])]
 
@@ -379,6 +385,24 @@ def test_a_days_volume_is_that_of_the_last_24_hours_and_null_where_a_bar_is_miss
     assert found[23] == daily[0]
 
 
+def test_a_day_that_is_not_committed_is_missing_in_the_24_hours_after_it(root: Path, out: Path) -> None:
+    kept(lakes.a_shelf(root), {day: bars_of(day, HOURS) for day in (DAY, THIRD)})
+    run(root, out, *bars("oi"))
+    assert table_of(out).column("day_base_volume").is_valid().to_pylist() == [*[False] * 23, True] * 2
+
+
+def test_days_of_two_schemas_are_not_mixed(
+    learnt: Path, root: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lakes.copied(learnt, root)
+    shelf = lakes.a_shelf(root, p3_lake.TF, p3_lake.SYMBOLS[0], "features")
+    other = shelf.days_on_disk()[3]
+    kept(shelf, {other: days.need(shelf, other).table().drop_columns("ret_4h")})
+    for kind in ("features", "train"):
+        assert run(root, out, kind, "--coin", "BTC", "--intervals", p3_lake.TF) == 1
+        assert "two schemas" in failure(capsys) and not list(out.glob("*"))
+
+
 def test_a_spike_that_has_left_the_24_hours_has_left_their_sum() -> None:
     calm = np.full(24, 0.1)
     spiked = np.append(1e18, calm[1:])
@@ -414,12 +438,6 @@ def test_nothing_is_published_while_an_export_reads(
 
     monkeypatch.setattr(cli, "_of", probed)
     assert run(root, out, *bars("candles")) == 0 and held == [True]
-
-
-@pytest.fixture(scope="module")
-def learnt() -> Iterator[Path]:
-    with lakes.scratch() as root:
-        yield p3_lake.whole(root)
 
 
 @pytest.mark.parametrize("kind", ["features", "labels", "train"])

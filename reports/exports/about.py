@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -54,20 +54,19 @@ class Tally:
     schema: pa.Schema | None = None
     nulls: Counter[str] = field(default_factory=Counter)
     read: dict[tuple[Shelf, date], Entry] = field(default_factory=dict)
+    days: defaultdict[str, set[date]] = field(default_factory=lambda: defaultdict(set))  # dataset -> those read
 
     def add(self, piece: Piece) -> None:
         """Count one piece."""
         rows = piece.rows
-        self.read |= {(shelf, day): entry for shelf, day, entry in piece.read}
+        for shelf, day, entry in piece.read:
+            self.read[shelf, day] = entry
+            self.days[shelf.dataset.name].add(day)
         self.rows += rows.num_rows
         self.nulls.update({name: rows.column(name).null_count for name in rows.column_names})
         if rows.num_rows:
             ends = pc.min_max(rows.column("time")).as_py()
             self.first, self.last = self.first or ends["min"], ends["max"]
-
-    def days(self, dataset: str) -> list[date]:
-        """Which days of this dataset were read?"""
-        return sorted(day for shelf, day in self.read if shelf.dataset.name == dataset)
 
 
 def page(export: Export, tally: Tally, paths: dict[str, Path], command: str, moment: datetime) -> dict[str, Any]:
@@ -128,9 +127,7 @@ def _columns(export: Export, tally: Tally) -> list[dict[str, object]]:
         one = described.get(at.name, Column(at.name, str(at.type), "", ""))
         unit = {"quote": export.market.quote, "base": export.market.coin}.get(one.unit, one.unit)
         told = {"name": at.name, "type": str(at.type), "unit": unit, "meaning": one.meaning}
-        found.append(
-            {**told, "nulls": tally.nulls[at.name], **({"why_null": why[at.name]} if at.name in why else {})}
-        )  # fmt: skip
+        found.append({**told, "nulls": tally.nulls[at.name]} | ({"why_null": why[at.name]} if at.name in why else {}))
     return found
 
 
@@ -156,7 +153,7 @@ def _empty(export: Export, tally: Tally) -> dict[str, str]:
 def _missing(export: Export, tally: Tally) -> list[list[str]]:
     """First and last day of each stretch within the rows that is not committed."""
     dataset = export.shelf.dataset.name
-    known = set(tally.days(dataset))
+    known = tally.days[dataset]
     assert tally.first is not None and tally.last is not None
     days = [day_of(round(at.timestamp() * 1000)) for at in (tally.first, tally.last)]
     spans: list[list[str]] = []

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lake import disk, files, settings
+from lake.days import command
 from meta.datasets import DATASETS
 from meta.errors import NotReady, Refused
 from reports.exports.about import Export, Tally, page
@@ -32,20 +33,21 @@ def write(
     export: Export,
     forms: Sequence[str],
     folder: Path,
-    command: str,
+    typed: str,
     now: datetime,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Written:
     """Write an export in these forms (csv, parquet), and the page that describes them all, last.
 
-    Each file is whole under its name or not there. now : UTC, in the names. The caller holds the lake still.
-    Raises NotReady where no row lies in the range, Refused for a folder within the lake, Tampered.
+    Each file is whole under its name or not there. typed : the command line. now : UTC, in the names.
+    The caller holds the lake still. Raises NotReady where no row lies in the range, Refused for a folder within the
+    lake, Tampered.
     """
     _not_in_the_lake(folder, export.shelf.root)
     stem, moment = _stem(export, folder, now)
     paths = {form: folder / f"{stem}.{form}" for form in forms}
     tally = _copied(export, paths, tell)
-    about = page(export, tally, paths, command, moment)
+    about = page(export, tally, paths, typed, moment)
     beside = folder / f"{stem}.json"
     disk.write_over(beside, (json.dumps(about, indent=1, ensure_ascii=False) + "\n").encode())
     return Written([*paths.values(), beside], about)
@@ -62,10 +64,11 @@ def _copied(export: Export, paths: dict[str, Path], tell: Callable[[str], None])
         days, told = len(export.between.days(export.shelf.days_on_disk())), 0
         for piece in chain([first], export.pieces):
             tally.add(piece)
+            if piece.rows.schema != tally.schema:
+                raise Refused(f"{export} has days of two schemas; run `{command(export.shelf)}` first")
             for sink in sinks:
                 sink(piece.rows)
-            done = len(tally.days(export.shelf.dataset.name))
-            if done // TOLD > told:
+            if (done := len(tally.days[export.shelf.dataset.name])) // TOLD > told:
                 told = done // TOLD
                 tell(f"{export}: {done} of {days} days, {tally.rows:,} rows")
         if not tally.rows:
