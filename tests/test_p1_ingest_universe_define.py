@@ -147,6 +147,23 @@ def test_a_file_that_differs_from_its_checksum_is_believed_where_that_is_asked_f
     assert reasons(found, "CRACKUSDT") == [""] * LENGTH
 
 
+def test_a_months_broken_file_is_made_up_for_by_its_days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    month, life = days_between(date(2024, 4, 1), date(2024, 4, 30)), cast.Life("S00USDT", ((28, 57),), lost=(40,))
+    made = Archive(tmp_path / "a")
+    cast.publish(made, [life], with_metrics=False)
+    whole = made.put("data/futures/um/monthly/klines/S00USDT/1h/S00USDT-1h-2024-04.zip", cast.text(life, month))
+    digest = whole.with_name(whole.name + ".CHECKSUM")
+    digest.write_text("0" * 64 + digest.read_text()[64:])
+    with mirrored(Mirror(tmp_path / "a", version=0)) as url:
+        point_at(monkeypatch, url)
+        found = define_universe(
+            ["S00USDT"], month[0], month[-1], tmp_path / "u", interval="1h", now=lambda: NOW + 60 * DAY
+        )
+    told = dict(zip(month, reasons(found, "S00USDT"), strict=True))
+    assert told.pop(cast.on(40)) == "unverified_kline", "that day the month alone would have told of"
+    assert set(told.values()) == {""}
+
+
 def test_months_and_days_tell_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     month, life = days_between(date(2024, 4, 1), date(2024, 4, 30)), cast.Life("S00USDT", ((28, 57),))
     daily, monthly = Archive(tmp_path / "d"), Archive(tmp_path / "m")

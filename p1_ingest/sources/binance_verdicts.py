@@ -30,7 +30,7 @@ def judged(request: Request, reply: Reply, variable: str) -> None:
 
     Raises Retryable, VenueRefused, NotReady (unpublished; no such symbol; beyond the history kept) or BadPayload.
     """
-    what = f"binance {file_of(request.path)}" + ("" if request.expects != "json" else f" {request.symbol}")
+    what = f"binance {file_of(request.path)}" + (f" {request.symbol}" if request.expects == "json" else "").rstrip()
     if reply.status == 451 and request.route == TAIL:
         # The archive serves this region; the day can wait for it, where a refusal would end the whole run.
         raise NotReady(f"{what}: REST is not served to this region, and the archive has it later")

@@ -14,7 +14,7 @@ import numpy as np
 
 from meta.errors import BadPayload, NotReady, Retryable, VenueRefused
 from meta.timeframes import DAY, Timeframe, day_of, day_start
-from p1_ingest.fetch import OLD, Fetched, Fetcher, State
+from p1_ingest.fetch import OLD, Fetcher, State
 from p1_ingest.http import Sender
 from p1_ingest.ingest import workers
 from p1_ingest.sources import binance_contracts as contracts
@@ -22,6 +22,7 @@ from p1_ingest.sources.base import Answer, Request, Source, merged
 
 SUMMED = ("quote_volume", "trades")
 KLINES = "klines"
+LINES = 20  # of progress, about
 CONTROL = "BTCUSDT"  # its newest day tells how far the list reaches, where those asked for died long ago
 
 
@@ -122,35 +123,37 @@ def tapes(
         for done, one in enumerate(as_completed(asked), 1):
             found[asked[one]] = one.result()
             left = (time.monotonic() - began) / done * (len(symbols) - done)
-            tell(f"{done} of {len(symbols)} symbols, {left:.0f} s left")
+            if done % max(1, len(symbols) // LINES) == 0 or done == len(symbols):
+                tell(f"{done} of {len(symbols)} symbols, {left:.0f} s left")
     return _decided(venue, {name: found[name] for name in symbols})
 
 
 def _tape(venue: Venue, pool: Executor, symbol: str, days: Sequence[date], known: Listings | None) -> Tape:
-    series = [one for one in venue.source.series(symbol, venue.tf) if one.required]
     fetcher = Fetcher(venue.source, venue.sender, pool, lambda: venue.now, venue.accept_checksum)
-    tape, undecided = Tape(symbol, known.days[symbol] if known else None), list[date]()
+    tape, undecided = Tape(symbol, known.days[symbol] if known else None), set[date]()
     asked = [day for day in days if known is None or not known.denies(symbol, day)]
     for _, year in itertools.groupby(asked, key=lambda day: day.year):
-        chunk = list(year)
-        fetched = fetcher.fetch(series, symbol, venue.tf, chunk)
-        undecided += _heard(tape, fetched, chunk, symbol)
-        _summed(tape, merged(fetched.answers.get(KLINES, ()), SUMMED), chunk, venue.tf)
-    return replace(tape, undecided=tuple(undecided))
+        undecided |= _asked(venue, fetcher, tape, list(year))
+    doubted = sorted(tape.unverified)
+    if len(doubted) > 1:  # a month's file may be broken where those of its days are sound: half a month is days
+        for half in (doubted[::2], doubted[1::2]):
+            undecided |= _asked(venue, fetcher, tape, half)
+    return replace(tape, undecided=tuple(sorted(undecided)))
 
 
-def _heard(tape: Tape, fetched: Fetched, chunk: Iterable[date], symbol: str) -> list[date]:
-    """Note the files that are not believed, and return the days not published yet. Raises Retryable."""
-    undecided = []
+def _asked(venue: Venue, fetcher: Fetcher, tape: Tape, chunk: Sequence[date]) -> set[date]:
+    """Note what is said of these days, and return those not published yet. Raises Retryable for no answer at all."""
+    series = [one for one in venue.source.series(tape.symbol, venue.tf) if one.required]
+    fetched = fetcher.fetch(series, tape.symbol, venue.tf, chunk)
+    states = {day: fetched.state(day, [KLINES]) for day in chunk}
+    failed = {day: fetched.reasons.get(day, "was not answered") for day in chunk if states[day] is State.FAILED}
+    if unheard := sorted(day for day in failed if day in fetched.unheard or day not in fetched.reasons):
+        raise Retryable(f"{tape.symbol} {unheard[0]}: {failed[unheard[0]]}; nothing is written")
     for day in chunk:
-        state = fetched.state(day, [KLINES])
-        if state is State.FAILED and (day in fetched.unheard or day not in fetched.reasons):
-            raise Retryable(f"{symbol} {day}: {fetched.reasons.get(day, 'it was not answered')}; nothing is written")
-        if state is State.FAILED:
-            tape.unverified[day] = fetched.reasons[day]
-        elif state is State.WAITS:
-            undecided.append(day)
-    return undecided
+        tape.unverified.pop(day, None)
+    tape.unverified.update(failed)
+    _summed(tape, merged(fetched.answers.get(KLINES, ()), SUMMED), chunk, venue.tf)
+    return {day for day in chunk if states[day] is State.WAITS}
 
 
 def _summed(tape: Tape, answer: Answer, chunk: Iterable[date], tf: Timeframe) -> None:
