@@ -125,7 +125,8 @@ def filling(folder: Path) -> Iterator[None]:
     with contextlib.suppress(FileExistsError):
         disk.make_folder(folder)
     with _opened(folder, os.O_RDONLY | os.O_DIRECTORY) as fd:
-        if not _locked(fd, fcntl.LOCK_EX | fcntl.LOCK_NB):
+        free = _locked(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not free or not folder.is_dir() or not os.path.samestat(os.fstat(fd), folder.stat()):  # it moved meanwhile
             raise Busy(f"{folder} is being filled by another process; wait for it")
         yield
 
