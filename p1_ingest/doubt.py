@@ -10,7 +10,8 @@ import numpy as np
 
 from lake.layout import Shelf
 from meta.timeframes import day_start
-from p1_ingest.fetch import Fetched, Fetcher, State
+from p1_ingest.fetch import Fetcher
+from p1_ingest.fetched import Fetched, State
 from p1_ingest.grid import laid
 from p1_ingest.sources.base import Series
 

@@ -15,7 +15,8 @@ from lake.manifest import Entry
 from lake.roots import source_name
 from meta.errors import Refused
 from p1_ingest.doubt import Doubt
-from p1_ingest.fetch import Fetched, Fetcher
+from p1_ingest.fetch import Fetcher
+from p1_ingest.fetched import Fetched
 from p1_ingest.http import Sender
 from p1_ingest.record import Asked, Record
 from p1_ingest.run import Run

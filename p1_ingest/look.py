@@ -10,7 +10,8 @@ from datetime import date
 from lake.layout import Shelf
 from meta.errors import Retryable
 from p1_ingest.bars import day_of_bars, together
-from p1_ingest.fetch import Fetched, Fetcher, State
+from p1_ingest.fetch import Fetcher
+from p1_ingest.fetched import Fetched, State
 from p1_ingest.http import Sender
 from p1_ingest.known import Bars, bars_of, joined
 from p1_ingest.sources.base import Series, Source

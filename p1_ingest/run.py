@@ -12,7 +12,7 @@ from lake.manifest import Provenance
 from meta.errors import BadPayload, Refused
 from p1_ingest.bars import DayOfBars, day_of_bars
 from p1_ingest.doubt import Doubt
-from p1_ingest.fetch import Fetched, State
+from p1_ingest.fetched import Fetched, State
 from p1_ingest.record import Record
 from p1_ingest.sources.base import Series, Source
 from p1_ingest.summary import Summary

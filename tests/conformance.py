@@ -26,7 +26,8 @@ from meta.columns import BAR_COLUMNS, BARS, PRICES
 from meta.errors import BadPayload, NotReady, PerplakeError, Retryable, VenueRefused
 from meta.timeframes import DAY, Timeframe, day_start, timeframe
 from p1_ingest.bars import together
-from p1_ingest.fetch import Fetcher, State
+from p1_ingest.fetch import Fetcher
+from p1_ingest.fetched import State
 from p1_ingest.grid import STAMPS, laid
 from p1_ingest.http import Sender
 from p1_ingest.ingest import ingest

@@ -13,7 +13,8 @@ import pytest
 from lake import days
 from meta.errors import BadPayload, NotReady
 from meta.timeframes import DAY, Timeframe, day_start, timeframe
-from p1_ingest.fetch import Fetcher, State
+from p1_ingest.fetch import Fetcher
+from p1_ingest.fetched import State
 from p1_ingest.http import Sender as Network
 from p1_ingest.ingest import ingest, workers
 from p1_ingest.record import Record

@@ -16,7 +16,8 @@ import pytest
 from meta.errors import BadPayload, NotReady, Retryable, VenueRefused
 from meta.timeframes import DAY, HOUR, Timeframe, day_start, days_between, timeframe
 from p1_ingest.bars import together
-from p1_ingest.fetch import Fetched, Fetcher, State
+from p1_ingest.fetch import Fetcher
+from p1_ingest.fetched import Fetched, State
 from p1_ingest.grid import laid
 from p1_ingest.http import Sender
 from p1_ingest.sources import binance_rest as rest

@@ -14,7 +14,8 @@ import numpy as np
 
 from meta.errors import BadPayload, NotReady, Retryable, VenueRefused
 from meta.timeframes import DAY, Timeframe, day_of, day_start
-from p1_ingest.fetch import OLD, Fetcher, State
+from p1_ingest.fetch import OLD, Fetcher
+from p1_ingest.fetched import State
 from p1_ingest.http import Sender
 from p1_ingest.ingest import workers
 from p1_ingest.sources import binance_contracts as contracts
