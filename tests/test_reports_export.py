@@ -216,6 +216,8 @@ def test_days_end_with_the_last_committed_bar(root: Path, out: Path) -> None:
         ("candles --coin BTC --intervals 1h --start-time 1746075600000", 2, "no instant"),
         ("candles --coin BTC --intervals 1h --start-time 20250501", 2, "no instant"),
         ("candles --coin BTC --intervals 1h --end-time 2024-02-01", 1, "no data before 2024.*holds.*2025"),
+        ("oi --coin BTC --start-time 2026-01-01", 1, "no data from 2026-01-01T00:00:00.000Z on"),
+        ("oi --coin BTC --start-time 2026-01-01 --end-time 2026-01-02", 1, "no data in 2026-01-01T.* … 2026-01-02T"),
         ("candles --coin BTC --intervals 1h --exchange hyperliquid", 1, "BTCUSDT .binance BTC/USDT perps., not as"),
         ("candles --coin BTC --intervals 1h --quote USDC", 1, "not as USDC"),
         ("candles --coin BTC --intervals 1h --market-type spot", 1, "not as spot"),

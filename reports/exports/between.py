@@ -28,9 +28,9 @@ class Between:
         return [day for day in known if first <= day <= last]
 
     def __str__(self) -> str:
-        first = "" if self.start == FIRST else f"from {utc(self.start)} "
-        last = "" if self.end == LAST else f"before {utc(self.end)}"
-        return f"{first}{last}".strip() or "at all"
+        if self.start == FIRST:
+            return "at all" if self.end == LAST else f"before {utc(self.end)}"
+        return f"from {utc(self.start)} on" if self.end == LAST else f"in {utc(self.start)} … {utc(self.end)}"
 
 
 @dataclass(frozen=True)
