@@ -56,18 +56,22 @@ def ingest(
         run = Run(source, series, shelf, writer, choice, summary, today, never, with_bars, record)
         recording = record.run(shelf, _asked(source, series, choice, now(), wanted, asked)) if record else None
         with recording or contextlib.nullcontext():
-            done, began = 0, time.monotonic()
             doubt = Doubt(fetcher, series, shelf, wanted)
-            for chunk, fetched in _ahead(doubt, chunks(asked)):
-                run.take(chunk, fetched)
-                done += len(chunk)
-                left = (time.monotonic() - began) / done * (len(asked) - done)
-                spent = f"{done} of {len(asked)} days, {left:.0f} s left"
-                tell(f"{shelf.symbol} {shelf.tf} {chunk[0]} … {chunk[-1]}: {spent}")
+            _taken(run, doubt, asked, lambda line: tell(f"{shelf.symbol} {shelf.tf} {line}"))
             run.finish(doubt)
         if summary.committed or known:
             notes.write(shelf, notes.OFFERED, offered(source, series, shelf, fetcher.listing))
     return summary
+
+
+def _taken(run: Run, doubt: Doubt, asked: Sequence[date], tell: Callable[[str], None]) -> None:
+    """Work on the days month by month, and tell how far it is."""
+    done, began = 0, time.monotonic()
+    for chunk, fetched in _ahead(doubt, chunks(asked)):
+        run.take(chunk, fetched)
+        done += len(chunk)
+        left = (time.monotonic() - began) / done * (len(asked) - done)
+        tell(f"{chunk[0]} … {chunk[-1]}: {done} of {len(asked)} days, {left:.0f} s left")
 
 
 def _asked(
