@@ -50,11 +50,11 @@ def of_schema(table: pa.Table) -> pa.Table:
     return pa.table(columns, schema=SCHEMA)
 
 
-def bars(table: pa.Table, tf: Timeframe) -> list[Finding]:
-    """What do the SQL checks of bars find in a table of P1's columns?"""
+def bars(table: pa.Table, tf: Timeframe, only: str | None = None) -> list[Finding]:
+    """What do the SQL checks of bars, or one of them, find in a table of P1's columns?"""
     opened = table.column("ts").cast(pa.int64()).to_numpy() - tf.ms
     days = pa.array((opened // DAY).astype(np.int32), pa.int32()).cast(pa.date32())
-    return offenders.asked("bars", {"bars": table.append_column("day", days)}, tf_ms=tf.ms)
+    return offenders.asked("bars", {"bars": table.append_column("day", days)}, only, tf_ms=tf.ms)
 
 
 def features(table: pa.Table, tf: Timeframe) -> list[Finding]:

@@ -132,11 +132,13 @@ def _over(query: Query, chosen: Chosen | None) -> Query:
     )
 
 
-def asked(dataset: str, tables: Mapping[str, pa.Table], **variables: int | str) -> list[Finding]:
+def asked(
+    dataset: str, tables: Mapping[str, pa.Table], only: str | None = None, **variables: int | str
+) -> list[Finding]:
     """What do this dataset's SQL checks find in these tables (name in the SQL -> table)?
 
-    variables : what the SQL reads as getvariable('name'). Nothing but the tables can be read. A check whose columns
-    hold no value in the table of the dataset's own name is skipped, and says so.
+    only : the name of one of them; None asks all. variables : what the SQL reads as getvariable('name'). Nothing but
+    the tables can be read. A check whose columns hold no value in the dataset's own table is skipped, and says so.
     """
     import duckdb
 
@@ -148,7 +150,8 @@ def asked(dataset: str, tables: Mapping[str, pa.Table], **variables: int | str) 
             connection.execute(f"CREATE TABLE {name} AS FROM given_{name}")
         main = tables[dataset]
         there = {name for name in main.column_names if main.column(name).null_count < main.num_rows}
-        return [_asked(connection, query, dataset, there, variables) for query in queries(dataset)]
+        wanted = [query for query in queries(dataset) if only in (None, query.check.name)]
+        return [_asked(connection, query, dataset, there, variables) for query in wanted]
 
 
 def _asked(

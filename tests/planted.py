@@ -269,6 +269,10 @@ def findings(dataset: str, table: pa.Table, tf: str = TF) -> list[Finding]:
 
 
 def red(fault: Fault) -> list[str]:
-    """Which checks are red once this fault is planted?"""
-    told = findings(fault.dataset, fault.plant(clean(fault.dataset, fault.tf)), fault.tf)
+    """Which checks are red once this fault is planted? Of those of bars, only its own is asked."""
+    table, (kind, name) = fault.plant(clean(fault.dataset, fault.tf)), fault.check.split("_", 1)
+    if kind == "bars":
+        told = judge.bars(judge.of_schema(table), timeframe(fault.tf), name)
+    else:
+        told = findings(fault.dataset, table, fault.tf)
     return [finding.check.name for finding in told if finding.verdict == "FAIL"]

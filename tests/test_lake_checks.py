@@ -22,6 +22,16 @@ def test_a_planted_fault_turns_its_check_red(fault):
     assert fault.check.split("_", 1)[1] in red(fault)
 
 
+def test_all_faults_at_once_stop_no_check():
+    table = clean("bars")
+    for fault in FAULTS:
+        if fault.check.startswith("bars") and fault.tf == "1h" and "dropped" not in fault.what:
+            table = fault.plant(table)
+    told = {finding.check.name: finding.verdict for finding in findings("bars", table)}
+    assert {query.check.name for query in offenders.queries("bars")} <= set(told)
+    assert list(told.values()).count("FAIL") > 15
+
+
 def test_every_check_is_shown_a_fault():
     files = {path.stem for path in offenders.SQL.glob("*.sql")}
     assert files == {fault.check for fault in FAULTS}
