@@ -289,6 +289,7 @@ def _files() -> str:
 def _reports() -> str:
     rows = [
         ("`p1_qa_core_{tf}_{days}d.json`, `p1_qa_core.json` at 15m", "`python -m p1_ingest qa`"),
+        ("`p1_reconcile_{tf}.json`", "`python -m p1_ingest reconcile`"),
         ("`p2_qa_{tf}_{days}d.json`", "`python -m p2_features validate`"),
         ("`p2_feature_schema.json`: what each feature of each symbol is", "`python -m p2_features validate`"),
         ("`p2_bench_{tf}_{days}d.csv`", "`python -m p2_features bench`"),
@@ -298,7 +299,8 @@ def _reports() -> str:
     one = checks.Check("", "").found(0, offenders=[{}])
     return joined(
         "## Reports",
-        "They land in `reports/`, one file for all symbols of a run. A JSON report is keyed by symbol.",
+        "They land in `reports/`, or in that of a lake elsewhere; one file for all symbols of a run. A JSON report is"
+        " keyed by symbol, and has a page (.html) beside it.",
         table(("file", "written by"), rows),
         "### What a JSON report says of a symbol",
         told(checks.Report("", "", {}).data(), REPORT),
@@ -311,12 +313,12 @@ def _reports() -> str:
     )
 
 
-JUDGES = ("p1_ingest/qa.py", "p2_features/validate.py", "p3_labels/validate.py")
+JUDGES = ("p1_ingest/qa.py", "p1_ingest/reconcile.py", "p2_features/validate.py", "p3_labels/validate.py")
 
 
 def _checks() -> str:
     blocks = []
-    for path in (*JUDGES, "p2_features/bench.py"):
+    for path in ("lake/judge.py", "lake/given.py", *JUDGES, "p2_features/bench.py"):
         blocks += [f"### {path}", table(CHECK_HEAD, starmap(_bounds, source_text.checks(path)))]
     for dataset in offenders.DATASETS:
         rows = [(*_bounds(*_said_of(q.check)), codes(_needed(q)), _numbers(q)) for q in offenders.queries(dataset)]
