@@ -51,7 +51,7 @@ REPORT = {
     "requested_symbols": "as in the universe",
     "total_days": "days from start to end",
     "date_range": "start_date, end_date: what was exported, as effective_… too; requested_…: the universe's own",
-    "exported_days": "of each: index, date, symbols (how many), missing_in_export (which active ones are not there)",
+    "exported_days": "of each: index, date, symbols (in the rows' order), missing_in_export (active ones not there)",
     "skipped_days": "of each: index, date, reason (no_active_symbols, no_data, strict_metrics_empty_day)",
     "errors": "damaged days of the lake: index, date, error",
     "define_missing": "date -> symbol -> the universe's reason",

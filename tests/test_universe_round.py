@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -41,6 +44,16 @@ def tried(length: int, steady: int, again_from: str) -> None:
 
 def test_a_round_accounts_for_every_symbol_day_and_gives_the_same_bytes_again() -> None:
     tried(length=10, steady=1, again_from="the same lake")
+
+
+@pytest.mark.parametrize("verb", ["define", "download", "export"])
+def test_a_shell_script_passes_every_option_through(verb: str) -> None:
+    script = Path(__file__).parent.parent / "scripts" / f"universe_{verb}.sh"
+    given = ["--symbols", "A,@b c.txt", "--output", "./x y.json", "--force"]
+    ran = subprocess.run(
+        ["sh", str(script), *given], env={**os.environ, "PYTHON": "echo"}, capture_output=True, text=True
+    )
+    assert ran.stdout == " ".join(["-m p1_ingest universe", verb, *given]) + "\n" and not ran.returncode
 
 
 @pytest.mark.long

@@ -40,7 +40,7 @@ class Report:
             self.exclusions[day] = judged.exclusions
         self.errors += [{"index": str(index), "date": day, "error": why} for why in damaged.values()]
         if judged.kept:
-            self.exported.append({"index": index, "date": day, "symbols": len(judged.kept), MISSING_IN_EXPORT: lost})
+            self.exported.append({"index": index, "date": day, "symbols": list(judged.kept), MISSING_IN_EXPORT: lost})
         else:
             why = judged.exclusions.get("skip_reason") or (
                 "no_data" if snapshot.active_symbols else "no_active_symbols"
@@ -116,7 +116,7 @@ class Report:
 def lines(told: Mapping[str, Any]) -> list[str]:
     """How is a report told to people?"""
     stats, pairs = told["stats"], len(told["requested_symbols"]) * told["total_days"]
-    exported = sum(day["symbols"] for day in told["exported_days"])
+    exported = sum(len(day["symbols"]) for day in told["exported_days"])
     defined, lost = (sum(map(len, told[name].values())) for name in ("define_missing", "export_missing"))
     found = [
         f"{pairs:,} symbol-days: {exported:,} exported on {stats['exported_day_count']} days, {defined:,} missing in "
