@@ -163,9 +163,9 @@ def test_an_optional_series_that_fails_is_named_and_its_columns_stay_as_they_wer
 def test_a_venue_that_is_down_at_the_start_is_told_of_once_and_caught_up_with(root: Path) -> None:
     clock, heard = Fast(MORNING, MORNING + 6 * HOUR), Heard()
     venue = Moody(clock).start()
-    source, places = settling(venue), [shelf(root), shelf(root, symbol="ETHUSDT")]
+    source, places = settling(venue), [shelf(root, symbol=name) for name in ("BTCUSDT", "ETHUSDT", "SOLUSDT")]
     for place in places:
-        run(source, place, [DAY_1 - timedelta(days=2)], now=MORNING)
+        run(source, place, [DAY_1 - timedelta(days=4)], now=MORNING)
     venue.stop()
     clock.at = [(MORNING + 5 * HOUR, venue.start)]
     follow(source, places, clock, heard)
@@ -177,10 +177,23 @@ def test_a_venue_that_is_down_at_the_start_is_told_of_once_and_caught_up_with(ro
     assert "after 5 h" in again
     for place in places:
         ours = [line["ts"] for line in heard.json() if line["symbol"] == place.symbol]
-        assert ours == [utc(day_start(DAY_1) - DAY + i * HOUR) for i in range(1, 24 + 16)], "yesterday, then today"
+        assert ours == [utc(day_start(DAY_1) - 3 * DAY + i * HOUR) for i in range(1, 72 + 16)], "oldest first"
     back = [time for time, line in zip(heard.times, heard.json(), strict=True) if line["ts"] < utc(MORNING)]
     assert max(back) - min(back) < 10_000, "who finds the venue answering tells the others"
-    assert len(venue.log) < 300
+    assert min(back) < MORNING + 5 * HOUR + 6 * MINUTE
+    assert not heard.changes, "no bar went out before all of it was answered"
+    assert len(venue.log) < 500
+
+
+def test_after_an_outage_the_first_bars_come_soon_and_whole(root: Path) -> None:
+    clock, heard = Fast(MORNING, MORNING + 5 * HOUR), Heard()
+    venue = Moody(clock).start()
+    clock.at = [(MORNING + HOUR, venue.stop), (MORNING + 3 * HOUR, venue.start)]
+    follow(settling(venue), [shelf(root)], clock, heard)
+    venue.stop()
+    assert [line["ts"] for line in heard.json()] == [utc(day_start(DAY_1) + i * HOUR) for i in range(1, 15)]
+    assert heard.times[11] < MORNING + 3 * HOUR + 6 * MINUTE
+    assert not heard.changes
 
 
 def test_a_plan_that_is_not_told_keeps_days_out_and_no_bar(root: Path) -> None:
