@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from meta.columns import BAR_COLUMNS
+from meta.columns import BAR_COLUMNS, BARS
 from meta.timeframes import DAY, HOUR, MINUTE, Timeframe
 from p1_ingest.sources.base import Answer, Series
 
 SETTLEMENT_LOOKBACK = 3 * DAY  # settlements older than this before a day's start say nothing about the day
 SETTLEMENT_GRACE = 10 * MINUTE
 UNKNOWN_INTERVAL = 8.0  # hours, for the due time only
-LONGEST_INTERVAL = 24.0  # hours; what says more, or nothing at all, is unknown
+INTERVALS = next(column.span for column in BARS if column.name == "funding_interval_hours")  # beyond them: unknown
 
 STAMPS = {
     "oi_now": "oi_ts",
@@ -77,7 +77,7 @@ def _known(series: Series, answer: Answer, close: np.ndarray, tf: Timeframe) -> 
         return _none(close)
     floored = stamp // MINUTE * MINUTE
     told = answer.values.get("funding_interval_hours", np.full(len(stamp), np.nan))
-    hours = np.where((told > 0) & (told <= LONGEST_INTERVAL), told, UNKNOWN_INTERVAL)
+    hours = np.where((told >= INTERVALS[0]) & (told <= INTERVALS[1]), told, UNKNOWN_INTERVAL)
     before = np.concatenate([hours[:1], hours[:-1]])
     gone = floored + (np.maximum(hours, before) * HOUR).astype(np.int64) + SETTLEMENT_GRACE
     row = np.searchsorted(floored + MINUTE, close, side="right") - 1
