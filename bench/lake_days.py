@@ -1,0 +1,101 @@
+"""What a day costs to publish, fsynced, and to verify, beside what the disk and hashlib alone would take.
+
+python -m bench.lake_days [FOLDER]      on the disk of FOLDER (default: the lake's own)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+
+from lake import commit, disk, verify
+from lake.layout import Shelf
+from meta.columns import BARS
+from tests import lakes
+
+DAYS, BATCH, ROUNDS = 365, 31, 3  # a year, committed month by month as ingest does
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """A file system that cannot exchange folders."""
+    native = disk._RENAME
+    disk._RENAME = None
+    try:
+        yield
+    finally:
+        disk._RENAME = native
+
+
+def write(shelf: Shelf, seed: int) -> float:
+    """Commit a year of 5m days: the seconds from tables in memory to days on disk and in the log."""
+    wanted = lakes.the_days(DAYS)
+    tables = [lakes.a_day(day, "5m", seed=seed, columns=BARS) for day in wanted]
+    began = time.perf_counter()
+    with commit.writing(shelf) as writer:
+        for first in range(0, DAYS, BATCH):
+            for day, table in zip(wanted[first : first + BATCH], tables[first : first + BATCH], strict=True):
+                writer.stage(day, table, lakes.SOURCE)
+            writer.publish()
+    return time.perf_counter() - began
+
+
+def one_fsync(folder: Path) -> float:
+    """Seconds for one small file written and fsynced, alone."""
+    took = []
+    for i in range(30):
+        began = time.perf_counter()
+        disk.write_new(folder / f"probe-{i}", b"x" * 4096)
+        took.append(time.perf_counter() - began)
+    return median(took)
+
+
+def hashed(root: Path) -> tuple[float, int]:
+    """Seconds and bytes to read and hash every file under the lake's days, one after the other."""
+    paths = [Path(folder) / name for folder, _, names in os.walk(root / "parquet") for name in names]
+    began = time.perf_counter()
+    size = 0
+    for path in paths:
+        data = path.read_bytes()
+        size += len(data)
+        hashlib.sha256(data).digest()
+    return time.perf_counter() - began, size
+
+
+def main() -> None:
+    """Measure and print."""
+    where = sys.argv[1] if len(sys.argv) > 1 else None
+    with tempfile.TemporaryDirectory(dir=where) as name:
+        root = Path(name) / "lake"
+        shelf = lakes.a_shelf(root, "5m")
+        first = write(shelf, 0)
+        exchanged = min(write(shelf, seed) for seed in range(1, 1 + ROUNDS))
+        with refusing():
+            swapped = min(write(shelf, seed) for seed in range(11, 11 + ROUNDS))
+        print(f"one small file, fsynced alone   {one_fsync(Path(name)) * 1e3:6.2f} ms")
+        for title, took in (("first", first), ("exchanged", exchanged), ("make-before-break", swapped)):
+            print(f"a day of 5m bars, {title:17} {took / DAYS * 1e3:6.2f} ms   {DAYS / took:6.0f} days a second")
+        looked = [verify_once(root) for _ in range(ROUNDS)]
+        plain = [hashed(root) for _ in range(ROUNDS)]
+        best, (alone, size) = min(looked), min(plain)
+        print(
+            f"verify                          {size / best / 1e6:6.0f} MB/s, {alone / best:.0%} of hashlib's own speed"
+        )
+
+
+def verify_once(root: Path) -> float:
+    """Seconds to verify the lake, which has nothing wrong."""
+    began = time.perf_counter()
+    assert not verify.verify(root)
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    main()
