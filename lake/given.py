@@ -48,29 +48,33 @@ def check(frame: Any, tf: str, symbol: str | None = None, *, stamps: str | None 
     stamps : "close" or "open", where that is not so. symbol : which one, where a column tells several.
     Returns a Report: `verdict`, `red`, `findings`, `lines()`, `data()`. Raises Usage for what is no frame.
     """
+    if stamps not in (None, "open", "close"):
+        raise Usage(f"check: stamps={stamps!r} is neither 'open' nor 'close'; give one of them, or leave it out")
     named, table = timeframe(tf), _renamed(_arrow(frame))
     if symbol is not None and "symbol" in table.column_names:
         table = table.filter(pc.equal(table.column("symbol"), symbol))
     name = symbol or _only_symbol(table)
-    title = f"{name} {named}: {table.num_rows:,} rows"
     time = next((one for one in (*CLOSES, *OPENS) if one in table.column_names), None)
-    lacking = [one for one in PRICES if one not in table.column_names or not _numeric(table.column(one))]
     facts: dict[str, object] = {"tf": named.name, "bars": table.num_rows, "time": time}
-    report = Report(name, title, facts)
-    missing = [*lacking, *([] if time else ["time"])]
+    report = Report(name, f"{name} {named}: {table.num_rows:,} rows", facts)
+    missing = [one for one in PRICES if one not in table.column_names or not _numeric(table.column(one))]
+    missing += [] if time else ["time"]
     report.findings = [judge.EMPTY.found(table.num_rows), MISSING.found(len(missing), ", ".join(missing))]
-    if missing or not table.num_rows:
-        return report
-    assert time is not None
-    read = _stamps(table.column(time), named, (stamps or ("close" if time in CLOSES else "open")) == "open")
-    bars = judge.of_schema(_bars(table, read.ts, name))
-    facts["ignored"] = [one for one in table.column_names if one not in bars.column_names and one != time]
-    report.findings += [*read.findings, *_keys(bars, named, name), judge.nan(bars)]
+    if time and not missing and table.num_rows:
+        opens = (stamps or ("close" if time in CLOSES else "open")) == "open"
+        _judge(report, table, _stamps(table.column(time), named, opens), named)
+    return report
+
+
+def _judge(report: Report, table: pa.Table, stamps: Stamps, tf: Timeframe) -> None:
+    """Add what all checks find in a table that has rows, prices and stamps."""
+    bars = judge.of_schema(_bars(table, stamps.ts, report.symbol))
+    report.facts["ignored"] = [one for one in table.column_names if one not in (*bars.column_names, *OPENS, *CLOSES)]
+    report.findings += [*stamps.findings, *_keys(bars, tf, report.symbol), judge.nan(bars)]
     sound = bars.filter(bars.column("ts").is_valid())
     if sound.num_rows:
-        facts |= _span(sound, named)
-        report.findings += [_gaps(sound, named), *judge.bars(sound, named)]
-    return report
+        report.facts |= _span(sound, tf)
+        report.findings += [_gaps(sound, tf), *judge.bars(sound, tf)]
 
 
 def _arrow(frame: Any) -> pa.Table:

@@ -142,5 +142,7 @@ def test_several_symbols_are_judged_one_by_one():
 def test_what_is_no_frame_is_one_line(what):
     with pytest.raises(Usage, match="is no frame"):
         lake.check(what, TF)
+    with pytest.raises(Usage, match="neither 'open' nor 'close'"):
+        lake.check(TABLE, TF, stamps="begin")
     with pytest.raises(Usage, match="not one of"):
         lake.check(TABLE, "7m")
