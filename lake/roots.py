@@ -91,3 +91,10 @@ def banner(where: Path, source: str | None = None) -> str:
     synthetic = is_synthetic(where) if held else source == SIM
     mark = "  SYNTHETIC data: made up, good for trying things out only" if synthetic else ""
     return f"lake {settings.shown(where)}{mark}"
+
+
+def outside(folder: Path, where: Path) -> Path:
+    """The same folder, if it lies outside the lake's days: nothing people take away stands there. Raises Refused."""
+    if any(folder.is_relative_to(where / kind.folder) for kind in DATASETS.values()):
+        raise Refused(f"--output {settings.shown(folder)} lies among the lake's days; name a folder outside of it")
+    return folder

@@ -81,6 +81,7 @@ def _facts(seen: Glance) -> Iterator[Fact]:
     yield Fact("labels", seen.labels, "count", balance)
     wrong = seen.stale + seen.damaged
     told = "see Freshness" if wrong else "every day is fresh and whole"
-    yield Fact("days stale or damaged", wrong, "count", told)
-    for phase, verdict in seen.verdicts.items():
-        yield Fact(f"checks of {phase}", verdict, "text", "see Checks")
+    yield Fact("unsound days", wrong, "count", told)
+    if seen.verdicts:
+        worst = max(seen.verdicts.values(), key=("ok", "warn", "fail").index)
+        yield Fact("checks", worst, "text", ", ".join(f"{phase} {said}" for phase, said in seen.verdicts.items()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,9 +44,9 @@ class Built:
 
 def build(asked: Asked, say: Callable[[str], None]) -> Built:
     """Make every page that is meant, and the index of those that could be. Raises NotReady where there is none."""
-    seen, failures = list[Glance](), list[str]()
-    grouped = _wanted(asked)
-    disk.make_folders(asked.out)
+    grouped, out = _wanted(asked), roots.outside(asked.out, asked.root)
+    seen, failures = list[Glance](), list(_unknown(asked, grouped))
+    disk.make_folders(out)
     for (tf, symbol), states in grouped.items():
         try:
             glance, page = _page(asked, tf, symbol, states)
@@ -55,12 +55,24 @@ def build(asked: Asked, say: Callable[[str], None]) -> Built:
                 raise
             failures.append(str(error))
             continue
-        _write(asked.out / f"{glance.name}.html", page)
-        say(f"{symbol} {tf}: {settings.shown(asked.out / glance.name)}.html and .json")
+        _write(out / f"{glance.name}.html", page)
+        say(f"{symbol} {tf}: {settings.shown(out / glance.name)}.html and .json")
         seen.append(glance)
-    place = asked.out / "index.html"
+    place = out / "index.html"
     _write(place, index.page(settings.shown(asked.root), seen, roots.is_synthetic(asked.root)))
     return Built(place, failures)
+
+
+def _unknown(asked: Asked, grouped: Mapping[tuple[Timeframe, str], object]) -> Iterator[str]:
+    """Which symbols and timeframes were named, and have no bars here?"""
+    for kind, names, there in (
+        ("symbol", asked.symbols, {symbol for _, symbol in grouped}),
+        ("timeframe", asked.tfs, {tf for tf, _ in grouped}),
+    ):
+        for name in names:
+            if name not in there:
+                how = "python -m p1_ingest ingest" + (f" --symbol {name}" if kind == "symbol" else f" --tf {name}")
+                yield f"{kind} {name} has no committed day of bars there; `{how}{advice.at(asked.root)}` brings it"
 
 
 def _wanted(asked: Asked) -> dict[tuple[Timeframe, str], list[ShelfStatus]]:
@@ -73,8 +85,9 @@ def _wanted(asked: Asked) -> dict[tuple[Timeframe, str], list[ShelfStatus]]:
             found.setdefault((one.shelf.tf, one.shelf.symbol), []).append(one)
     found = {key: states for key, states in found.items() if any(s.shelf.dataset.name == "bars" for s in states)}
     if not found:
+        named = next(_unknown(asked, {}), None)
         raise NotReady(
-            f"lake {settings.shown(asked.root)} has no committed day of bars there; run {advice.first(asked.root)}"
+            named or f"lake {settings.shown(asked.root)} has no committed day; run {advice.first(asked.root)}"
         )
     return found
 

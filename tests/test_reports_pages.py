@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from lake import catalog, cli
 from lake.cli import Span
-from meta.errors import NotReady
+from meta.errors import NotReady, Refused
 from meta.timeframes import timeframe
 from reports import pages
 from reports.cli import commands
@@ -316,6 +316,19 @@ def test_a_lake_without_bars_has_no_page(tmp_path: Path) -> None:
     with pytest.raises(NotReady, match="no committed day"):
         pages.build(pages.Asked(tmp_path, [], [], Span(), tmp_path / "out", tmp_path), str)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_symbol_that_is_not_there_is_named_beside_the_others_pages(root: Path, tmp_path: Path) -> None:
+    made = pages.build(pages.Asked(root, [NAME, "NOPEUSDT"], [], Span(days=1), tmp_path, tmp_path), str)
+    assert [failure.split(" has")[0] for failure in made.failures] == ["symbol NOPEUSDT"]
+    assert (tmp_path / f"{NAME}_{TF}.html").exists()
+    with pytest.raises(NotReady, match="symbol NOPEUSDT has no committed day of bars there; `python -m p1_ingest"):
+        pages.build(pages.Asked(root, ["NOPEUSDT"], [], ALL, tmp_path, tmp_path), str)
+
+
+def test_no_page_is_put_among_the_days(root: Path) -> None:
+    with pytest.raises(Refused, match="lies among the lake's days"):
+        pages.build(pages.Asked(root, [NAME], [], ALL, root / "parquet" / TF), str)
 
 
 def test_a_symbol_that_cannot_be_read_costs_its_own_page_only(

@@ -11,9 +11,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from lake import disk, files, settings
+from lake import disk, files, roots
 from lake.days import command
-from meta.datasets import DATASETS
 from meta.errors import NotReady, Refused
 from reports.exports.about import Export, Tally, page
 from reports.exports.held import newest_first
@@ -43,7 +42,7 @@ def write(
     The caller holds the lake still. Raises NotReady where no row lies in the range, Refused for a folder within the
     lake, Tampered.
     """
-    _not_in_the_lake(folder, export.shelf.root)
+    roots.outside(folder, export.shelf.root)
     stem, moment = _stem(export, folder, now)
     paths = {form: folder / f"{stem}.{form}" for form in forms}
     tally = _copied(export, paths, tell)
@@ -95,8 +94,3 @@ def _nothing(export: Export) -> NotReady:
         return NotReady(f"{export}: no data {between}; the lake holds no row of {export.shelf}")
     held = f"{entries[-1].min_ts} … {entries[0].max_ts}"
     return NotReady(f"{export}: no data {between}; the lake holds {export.shelf} with ts {held}")
-
-
-def _not_in_the_lake(folder: Path, root: Path) -> None:
-    if any(folder.is_relative_to(root / kind.folder) for kind in DATASETS.values()):
-        raise Refused(f"--output {settings.shown(folder)} lies among the lake's days; name a folder outside of it")
