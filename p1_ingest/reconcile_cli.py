@@ -23,7 +23,7 @@ BARS = DATASETS["bars"]
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The report, JSON; else under reports/.")
 @cli.symbol_options
 @cli.range_options
-@cli.lake_option
+@click.option("--lake", "lakes", multiple=True, metavar="ROOT", help="The lake's root; a second one is --against.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @cli.debug_option
 def reconcile(
@@ -34,7 +34,7 @@ def reconcile(
     symbol: tuple[str, ...],
     tf: tuple[str, ...],
     span: Span,
-    lake: str | None,
+    lakes: tuple[str, ...],
     as_json: bool,
     debug: bool,
 ) -> int:
@@ -49,11 +49,12 @@ def reconcile(
     from p1_ingest.reconcile import reconciled
 
     names, tfs = cli.symbols_of(symbol), cli.timeframes_of(tf)
+    first, against = _two(lakes, against)
     if not against and not against_symbol:
         raise Usage("nothing to compare with; give --against ROOT, or --against-symbol S for one in the same lake")
     if against_symbol and len(names) > 1:
         raise Usage("--against-symbol is what one symbol is called there; give one --symbol")
-    where = cli.opened(lake)
+    where = cli.opened(first)
     other = cli.opened(against) if against else where
     found, failures = [], []
     for one in tfs:
@@ -70,6 +71,14 @@ def reconcile(
         found += reports
         failures += failed
     return checks.end(found, failures, "P1 reconcile")
+
+
+def _two(lakes: tuple[str, ...], against: str | None) -> tuple[str | None, str | None]:
+    """Which lake is meant, and which other one?"""
+    named = [*lakes, *([against] if against else [])]
+    if len(named) > 2:
+        raise Usage(f"{len(named)} lakes are named; two are compared at a time")
+    return (lakes[0] if lakes else None), (against or (lakes[1] if len(lakes) == 2 else None))
 
 
 def _other(name: str, against_symbol: str | None) -> str:

@@ -109,6 +109,7 @@ def test_the_command_writes_json_and_a_page_and_ends_with_3_where_they_differ(cl
     asked = ("--lake", str(clean.root), "--against", str(other.root), "--out", str(out))
     assert run(*asked) == 0
     assert "differs.close" in out.with_suffix(".html").read_text()
+    assert run("--lake", str(clean.root), "--lake", str(other.root), "--out", str(out)) == 0
     every_day(other, scaled("close", 1.01))
     assert run(*asked) == 3
     assert json.loads(out.read_text())["BTCUSDT"]["checks"]["differs.close"]["verdict"] == "fail"
@@ -120,6 +121,7 @@ def test_the_command_writes_json_and_a_page_and_ends_with_3_where_they_differ(cl
     [
         ((), "--against ROOT"),
         (("--against-symbol", "BTCUSDT"), "with itself"),
+        (("--lake", "b", "--against", "c"), "two are compared at a time"),
         (("--symbol", "BTCUSDT,ETHUSDT", "--against-symbol", "X"), "give one --symbol"),
     ],
 )
