@@ -36,7 +36,7 @@ def peer(name: str) -> ModuleType | None:
     try:
         return importlib.import_module(name)
     except ImportError:
-        print(f"{name:<20} not installed here, left out")
+        print(f"{name:<20} not installed here (on PyPI: {name.replace('_', '-')}), left out")
         return None
 
 

@@ -111,9 +111,12 @@ def below_rank(
     """
     word = r // WORD
     count = before[word] + bits_set(bits[word] & ((ONE << np.uint64(r % WORD)) - ONE))
+    # As narrow as the ranks: twice as many fit into a vector.
+    moved, rank, till = np.int32(0), np.int32(r), np.int32(steps)
     for k in range(entering.size):
-        count += int((entering[k] < r) & (k < steps)) - int((leaving[k] < r) & (k < steps))
-    return count
+        came, went = (entering[k] < rank) & (k < till), (leaving[k] < rank) & (k < till)
+        moved = np.int32(moved + np.int32(came) - np.int32(went))
+    return count + moved
 
 
 @inner
@@ -123,7 +126,6 @@ def rank_against(begin: int, end: int, window: int, least: int, ranks: Ranks, ou
     The bits are counted anew after each BATCH of bars, and the bars moved since compared one by one: keeping the counts
     right at every bar costs more than both.
     """
-    # Unpacked, since taking an array from a tuple counts a reference, which costs more than the work on it.
     rank, equals, aboves, bits, before = ranks
     bits[:] = np.uint64(0)
     flip(bits, rank[:window])
