@@ -52,7 +52,7 @@ def ingest(
         unasked = {"unasked": record.unasked} if record else {}
         fetcher = Fetcher(source, sender, pool, now, choice.accept_checksum, **unasked)
         with_bars = {day for day in known if known[day].rows}
-        never = never_served(known)
+        never = never_served(source, shelf, known)
         run = Run(source, series, shelf, writer, choice, summary, today, never, with_bars, record)
         recording = record.run(shelf, _asked(source, series, choice, now(), wanted, asked)) if record else None
         with recording or contextlib.nullcontext():

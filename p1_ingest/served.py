@@ -10,15 +10,17 @@ from lake.layout import Shelf
 from lake.manifest import Entry
 from p1_ingest.bars import absent_series
 from p1_ingest.sources.base import Listing, Series, Source
+from p1_ingest.wanted import code
 
 NEVER_SERVED = "its files answered 404 on every day asked for"
 NOT_LISTED = "the venue lists no file of it"
 NOT_ASKED = "not asked for: candles alone were"
 
 
-def never_served(known: Mapping[date, Entry]) -> set[str]:
-    """Which series was no committed day served with?"""
-    absent = [absent_series(entry.source) for entry in known.values()]
+def never_served(source: Source, shelf: Shelf, known: Mapping[date, Entry]) -> set[str]:
+    """Which series was no committed day served with? Days of candles alone say nothing of the others."""
+    candles = code(source, shelf.symbol, shelf.tf, candles_only=True)
+    absent = [absent_series(entry.source) for entry in known.values() if entry.code != candles]
     return set.intersection(*absent) if absent else set()
 
 
@@ -30,7 +32,8 @@ def offered(
     The source's own declaration, less the series its listing has no file of; where nobody looked there, less those
     that no committed day could be served with, unless an earlier run had looked.
     """
-    never, before = never_served(days.committed(shelf)), (notes.read(shelf, notes.OFFERED) or {}).get("columns", {})
+    never = never_served(source, shelf, days.committed(shelf))
+    before = (notes.read(shelf, notes.OFFERED) or {}).get("columns", {})
     columns: dict[str, object] = dict(source.left_out(shelf.symbol, shelf.tf))
     for one in source.series(shelf.symbol, shelf.tf):
         if one not in series:

@@ -17,7 +17,7 @@ from meta.timeframes import DAY, day_start
 from meta.universe import Snapshot, Universe
 from p1_ingest import cli
 from p1_ingest.replay_cli import replayed
-from p1_ingest.served import NOT_ASKED
+from p1_ingest.served import NEVER_SERVED, NOT_ASKED
 from p1_ingest.universe import RetryConfig, download_universe_data
 from p1_ingest.wanted import Choice
 from tests import cast, lakes
@@ -180,6 +180,17 @@ def test_metrics_come_to_candles_and_candles_leave_them_alone(
     mirror.files()
     download(file, lake, download_market_metrics=False, end_date=cast.on(1))
     assert lakes.day_folders(lake) == both and not mirror.files()
+
+
+def test_days_of_candles_hide_no_series_that_is_never_served(tmp_path: Path, file: Path, mirror: Mirror) -> None:
+    """Else features would wait for inputs that never come."""
+    lake, answer = tmp_path / "lake", mirror.answer
+    mirror.answer = lambda path, headers: (404, {}, b"") if "/metrics/" in path else answer(path, headers)  # type: ignore[method-assign]
+    mirror.version = 0
+    download(file, lake, download_market_metrics=False, end_date=cast.on(0))
+    download(file, lake, start_date=cast.on(1), end_date=cast.on(1))
+    columns = (notes.read(lakes.a_shelf(lake, "1h", "S00USDT"), notes.OFFERED) or {})["columns"]
+    assert columns["oi_now"] == NEVER_SERVED and columns["mark_price"] is True
 
 
 def test_a_download_replays(tmp_path: Path, file: Path, mirror: Mirror) -> None:
