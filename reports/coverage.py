@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import date
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from lake import notes, why
+from lake.why import Reason
 from meta.columns import BAR_COLUMNS, PRICES
 from meta.datasets import DATASETS
-from meta.timeframes import DAY, HOUR, day_start
+from meta.timeframes import DAY, HOUR
 from reports.forms import brief, instant, written
 from reports.held import Held
 from reports.page import Figure, Section, Table, sentence
@@ -36,89 +37,100 @@ def section(held: Held) -> Section:
     return Section("coverage", "Coverage", text, parts)
 
 
-def _stretches(held: Held, days: list[date]) -> tuple[np.ndarray, list[tuple[int, int, int]]]:
-    """Is each position of the grid there (n,) bool, and which stretches (first, last, class) are not?"""
-    n, first = len(days) * held.tf.per_day, day_start(days[0])
-    present = np.zeros(n, bool)
-    ats = held.connection.execute("SELECT open_ms FROM bars").fetchnumpy()["open_ms"]
-    present[(ats - first) // held.tf.ms] = True
+@dataclass(frozen=True)
+class Stretch:
+    """Bars missing in a row: their first and last position on the grid, and of which class they are."""
+
+    first: int
+    last: int
+    kind: int
+
+    @property
+    def bars(self) -> int:
+        """How many bars is it long?"""
+        return self.last - self.first + 1
+
+
+def _state(held: Held) -> np.ndarray:
+    """Which class is each position of the grid of? (n,) int, from the first bar of the first day."""
+    n = len(held.days) * held.tf.per_day
+    opened = held.connection.execute("SELECT open_ms FROM bars").fetchnumpy()["open_ms"]
+    state = np.full(n, ABSENT)
+    state[(opened - held.start) // held.tf.ms] = WHOLE
     committed = {day for (day,) in held.ask("SELECT day FROM days WHERE dataset = 'bars'")}
-    state = np.where(present, WHOLE, ABSENT)
-    state[np.repeat([day not in committed for day in days], held.tf.per_day)] = UNCOMMITTED
-    edges = np.flatnonzero(np.diff(state, prepend=-1))
-    ends = [*edges[1:], n]
-    found = [(int(a), int(b) - 1, int(state[a])) for a, b in zip(edges, ends, strict=True) if state[a] != WHOLE]
-    return state, found
+    state[np.repeat([day not in committed for day in held.days], held.tf.per_day)] = UNCOMMITTED
+    return state
+
+
+def _stretches(state: np.ndarray) -> list[Stretch]:
+    """What is missing, as stretches of one class."""
+    edges = np.flatnonzero(np.diff(state, prepend=-1)).tolist()
+    found = (Stretch(a, b - 1, int(state[a])) for a, b in zip(edges, [*edges[1:], len(state)], strict=True))
+    return [one for one in found if one.kind != WHOLE]
 
 
 def _hours(held: Held) -> Iterator[Figure | Table]:
-    days = held.days
-    state, missing = _stretches(held, days)
-    slots = min(DAY // HOUR, held.tf.per_day)
-    per = held.tf.per_day // slots
-    cells = state.reshape(len(days), slots, per)
+    state, slots = _state(held), min(DAY // HOUR, held.tf.per_day)
+    missing, per = _stretches(state), held.tf.per_day // slots
+    reasons = _reasons(held, missing)
+    cells = state.reshape(len(held.days), slots, per)
     absent = (cells != WHOLE).sum(axis=2)
     kinds = np.where(absent == 0, WHOLE, np.where(absent == per, cells.max(axis=2), PART))
-    reasons = _reasons(held, missing)
-    rows = [instant(slot * per * held.tf.ms)[11:] for slot in range(slots)]
     chart = {
-        "kind": "heat", "height": max(slots * 9, 40), "rows": rows, "classes": CLASSES, "gather": "max",
-        "gathered": "the worst of them",
-        "x": {"start": day_start(days[0]), "step": DAY, "n": len(days)},
-        "values": kinds.T.tolist(), "notes": dict(_notes(missing, reasons, per, slots)),
+        "kind": "heat", "height": max(slots * 9, 40), "classes": CLASSES, "gather": "max",
+        "gathered": "the worst of them", "rows": [instant(i * per * held.tf.ms)[11:] for i in range(slots)],
+        "x": {"start": held.start, "step": DAY, "n": len(held.days)}, "values": kinds.T.tolist(),
+        "notes": dict(_notes(missing, reasons, per, slots)),
     }  # fmt: skip
-    expected, there = len(state), int((state == WHOLE).sum())
-    inside = int((state == ABSENT).sum())
-    out = len([day for day in range(len(days)) if cells[day].max() == UNCOMMITTED])
+    there, inside, out = (int((state == kind).sum()) for kind in (WHOLE, ABSENT, UNCOMMITTED))
     summary = sentence([
-        f"{there:,} of {expected:,} bars are there, {written(there / expected, 'ratio')}",
-        f"{inside:,} are absent from committed days, in {len([m for m in missing if m[2] == ABSENT]):,} gaps",
-        f"{out:,} days are not committed",
+        f"{there:,} of {len(state):,} bars are there, {written(there / len(state), 'ratio')}",
+        f"{inside:,} are absent from committed days, in {sum(one.kind == ABSENT for one in missing):,} gaps",
+        f"{out // held.tf.per_day:,} days are not committed",
         f"a cell is {'an hour' if held.tf.ms <= HOUR else 'a bar'} of one day",
     ])  # fmt: skip
     yield Figure("coverage-hours", "Bars by day and hour", summary, chart)
     yield _gaps(held, missing, reasons)
 
 
-def _reasons(held: Held, missing: list[tuple[int, int, int]]) -> dict[tuple[int, int, int], tuple[str, str]]:
-    """Why is the first bar of each stretch missing? Of the longest ones, by the lake's record."""
-    longest = sorted(missing, key=lambda one: (one[0] - one[1], one[0]))[:EXPLAINED]
-    now = max(_ms(state.generation) for state in held.states.values()) if held.states else 0
+def _reasons(held: Held, missing: Sequence[Stretch]) -> dict[Stretch, Reason]:
+    """Why is the first bar of each stretch missing? Of the longest ones, by the lake's record and its own clock."""
+    longest = sorted(missing, key=lambda one: (-one.bars, one.first))[:EXPLAINED]
+    now = max((_ms(state.generation) for state in held.states.values()), default=0)
 
-    def reason(at: int) -> tuple[str, str]:
-        told = why.why_bar(why.Asked(held.root, held.symbol, held.tf, at + held.tf.ms, now))
-        return told.why, told.text
+    def reason(one: Stretch) -> Reason:
+        close = held.start + (one.first + 1) * held.tf.ms
+        return why.why_bar(why.Asked(held.root, held.symbol, held.tf, close, now))
 
-    return {one: reason(held.start + one[0] * held.tf.ms) for one in longest}
+    return {one: reason(one) for one in longest}
 
 
 def _ms(iso: str) -> int:
-    """An instant of the log, UTC ms: the lake's own clock."""
+    """An instant of the log, UTC ms."""
     return int(np.datetime64(iso.removesuffix("Z"), "ms").astype(np.int64)) if iso else 0
 
 
-def _notes(missing: list, reasons: dict, per: int, slots: int) -> Iterator[tuple[str, str]]:
+def _notes(
+    missing: Sequence[Stretch], reasons: Mapping[Stretch, Reason], per: int, slots: int
+) -> Iterator[tuple[str, str]]:
+    """What is said of a cell that lacks bars: its place ("column,row"), and how many are missing in a row, and why."""
     for one in missing:
-        if one[2] == ABSENT:
-            told = (
-                f"{one[1] - one[0] + 1} bars in a row, {reasons[one][0] if one in reasons else 'reason not looked up'}"
-            )
-            for cell in range(one[0] // per, one[1] // per + 1):
-                yield f"{cell // slots},{cell % slots}", told
+        if one.kind == ABSENT:
+            why_so = reasons[one].why if one in reasons else "reason not looked up"
+            for cell in range(one.first // per, one.last // per + 1):
+                yield f"{cell // slots},{cell % slots}", f"bars missing in a row: {one.bars}, {why_so}"
 
 
-def _gaps(held: Held, missing: list, reasons: dict) -> Table:
+def _gaps(held: Held, missing: Sequence[Stretch], reasons: Mapping[Stretch, Reason]) -> Table:
     columns = [("bars open from", "time"), ("bars", "count"), ("reason", "short"), ("to", "time"), ("record", "prose")]
+
+    def opened(position: int) -> int:
+        return held.start + position * held.tf.ms
+
     rows = [
-        [
-            held.start + a * held.tf.ms,
-            b - a + 1,
-            reasons[a, b, kind][0],
-            held.start + b * held.tf.ms,
-            reasons[a, b, kind][1],
-        ]
-        for a, b, kind in sorted(missing)
-        if (a, b, kind) in reasons
+        [opened(one.first), one.bars, reasons[one].why, opened(one.last), reasons[one].text]
+        for one in missing
+        if one in reasons
     ]
     left = len(missing) - len(rows)
     text = f"The {len(rows)} longest; {left:,} shorter ones are not listed." if left else ""
@@ -127,16 +139,15 @@ def _gaps(held: Held, missing: list, reasons: dict) -> Table:
 
 def _datasets(held: Held) -> Figure:
     """How many of a day's rows does each dataset hold?"""
-    days = held.days
-    at = {day: i for i, day in enumerate(days)}
-    values: dict[str, list[float | None]] = {name: [None] * len(days) for name in DATASETS if name in held.tables}
+    at = {day: i for i, day in enumerate(held.days)}
+    values: dict[str, list[float | None]] = {name: [None] * len(at) for name in DATASETS if name in held.tables}
     for name, day, rows in held.ask("SELECT dataset, day, rows FROM days"):
         if name in values and day in at:
             values[name][at[day]] = brief(rows / held.tf.per_day)
     chart = {
         "kind": "heat", "height": 22 * len(values), "rows": list(values), "values": list(values.values()), "most": 1,
         "form": "ratio", "measure": "rows of the day's bars", "gather": "min", "gathered": "the least of them",
-        "x": {"start": day_start(days[0]), "step": DAY, "n": len(days)},
+        "x": {"start": held.start, "step": DAY, "n": len(at)},
     }  # fmt: skip
     totals = held.ask("SELECT dataset, count(*), sum(rows)::BIGINT, min(day), max(day) FROM days GROUP BY dataset")
     order = {name: i for i, name in enumerate(DATASETS)}

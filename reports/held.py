@@ -89,7 +89,10 @@ def held(root: Path, tf: Timeframe, symbol: str, span: Span, states: Sequence[Sh
             raise NotReady(
                 f"{shelves[0]} has no committed day there; choose another range, or run {advice.first(root)}"
             )
-        yield Held(root, tf, symbol, {one.shelf.dataset.name: one for one in states}, tables, connection)
+        here = Held(root, tf, symbol, {one.shelf.dataset.name: one for one in states}, tables, connection)
+        if not here.count("bars"):
+            raise NotReady(f"{shelves[0]}: its {len(here.days)} days there hold no bar; choose another range")
+        yield here
 
 
 def _taken(connection: DuckDBPyConnection, tf: Timeframe, symbol: str, span: Span) -> frozenset[str]:

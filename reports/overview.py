@@ -83,5 +83,5 @@ def _facts(seen: Glance) -> Iterator[Fact]:
     told = "see Freshness" if wrong else "every day is fresh and whole"
     yield Fact("unsound days", wrong, "count", told)
     if seen.verdicts:
-        worst = max(seen.verdicts.values(), key=("ok", "warn", "fail").index)
+        worst = max(seen.verdicts.values(), key=lambda said: {"ok": 0, "warn": 1}.get(said, 2))
         yield Fact("checks", worst, "text", ", ".join(f"{phase} {said}" for phase, said in seen.verdicts.items()))

@@ -22,7 +22,7 @@ from reports import pages
 from reports.cli import commands
 from reports.held import held
 from tests import market, p3_lake
-from tests.lakes import day_folders, scratch
+from tests.lakes import a_shelf, committed, day_folders, scratch
 
 Ask = Callable[[str], list[tuple[Any, ...]]]
 NAME, TF = "BTCUSDT", p3_lake.TF
@@ -316,6 +316,12 @@ def test_a_lake_without_bars_has_no_page(tmp_path: Path) -> None:
     with pytest.raises(NotReady, match="no committed day"):
         pages.build(pages.Asked(tmp_path, [], [], Span(), tmp_path / "out", tmp_path), str)
     assert not (tmp_path / "out").exists()
+
+
+def test_days_without_a_bar_are_told_instead_of_drawn(tmp_path: Path) -> None:
+    committed(a_shelf(tmp_path), rows=0)
+    with pytest.raises(NotReady, match="hold no bar"):
+        pages.build(pages.Asked(tmp_path, [], [], ALL, tmp_path / "out", tmp_path), str)
 
 
 def test_a_symbol_that_is_not_there_is_named_beside_the_others_pages(root: Path, tmp_path: Path) -> None:
