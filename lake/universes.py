@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from lake import disk
+from lake.cli import parsed_day
 from lake.manifest import digest
 from lake.settings import shown
 from meta.errors import Refused, Usage
@@ -19,6 +20,7 @@ from meta.symbols import symbol as checked_symbol
 from meta.timeframes import days_between
 from meta.universe import Snapshot, Universe, fault
 
+When = str | date | None
 LARGEST = 1 << 29  # bytes; a thousand symbols over ten years are 150 MB
 DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
@@ -75,13 +77,23 @@ def write(path: Path, universe: Universe, force: bool = False) -> None:
     disk.write_over(path.absolute(), data)
 
 
-def within(universe: Universe, start: date | None, end: date | None) -> list[Snapshot]:
+def bounds(start: When, end: When) -> tuple[date | None, date | None]:
+    """Which days do these mean? None stays None. Raises Usage."""
+    return _bound(start, "--start-date"), _bound(end, "--end-date")
+
+
+def _bound(when: When, flag: str) -> date | None:
+    return parsed_day(when, flag) if isinstance(when, str) else when
+
+
+def within(universe: Universe, start: When = None, end: When = None) -> list[Snapshot]:
     """Which of its days lie from start to end, both inclusive? A bound that is None is the universe's own.
 
     Raises Usage where they lie outside of it, or the wrong way round.
     """
     first, last = _date(universe.start_date), _date(universe.end_date)
-    start, end = start or first, end or last
+    begin, until = bounds(start, end)
+    start, end = begin or first, until or last
     if start > end:
         raise Usage(f"--start-date {start} lies after --end-date {end}; swap them")
     if start < first or end > last:

@@ -75,7 +75,7 @@ def define_universe(
     Raises Refused where the file stands already and `force` is not given, Usage, and what the asking does; nothing is
     written then.
     """
-    tf = interval if isinstance(interval, Timeframe) else timeframe(interval)
+    tf = timeframe(str(interval))
     chosen = None if top is None else _top(top, by, lookback_days, compat)
     days, path = _days(start_date, end_date), Path(output_path)
     inline = [symbols] if isinstance(symbols, str) else symbols

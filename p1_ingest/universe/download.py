@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lake import layout, roots, settings, universes
-from lake.cli import line_of, parsed_day
+from lake.cli import line_of
 from lake.layout import Shelf
 from lake.raw import spans
 from meta.datasets import DATASETS
@@ -28,8 +28,6 @@ from p1_ingest.sources import binance_archive as archive
 from p1_ingest.sources.base import Source
 from p1_ingest.summary import Summary
 from p1_ingest.wanted import Choice
-
-When = str | date | None
 
 
 @dataclass(frozen=True)
@@ -48,8 +46,8 @@ def download_universe_data(
     download_market_metrics: bool = True,
     incremental: bool = True,
     interval: str | Timeframe = "5m",
-    start_date: When = None,
-    end_date: When = None,
+    start_date: universes.When = None,
+    end_date: universes.When = None,
     *,
     lake: str | Path | None = None,
     workers: int = 4,
@@ -67,9 +65,9 @@ def download_universe_data(
     """
     if db_path is not None:
         raise Usage("db_path: there is no database, bars are kept in a lake; give lake=ROOT, or nothing")
-    tf = interval if isinstance(interval, Timeframe) else timeframe(interval)
+    tf = timeframe(str(interval))
     universe = universes.read(Path(universe_file))
-    days = universes.within(universe, _day(start_date, "--start-date"), _day(end_date, "--end-date"))
+    days = universes.within(universe, start_date, end_date)
     wanted = _wanted(days, universe.requested_symbols)
     root = roots.root(lake, "binance")
     choice = Choice(0, incremental, False, wait, workers, accept_checksum, candles_only=not download_market_metrics)
@@ -120,10 +118,6 @@ class _Work:
         self.moment.ms = self.now()
         summary = ingest(self.source, self.sender, shelf, active, self.choice, self.moment, record=self.record)
         self.done.append(summary)
-
-
-def _day(when: When, flag: str) -> date | None:
-    return parsed_day(when, flag) if isinstance(when, str) else when
 
 
 def _wanted(days: Sequence[Snapshot], symbols: Sequence[str]) -> dict[str, list[date]]:

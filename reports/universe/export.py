@@ -13,7 +13,6 @@ import numpy as np
 import pyarrow as pa
 
 from lake import disk, folders, fresh, layout, locks, parts, roots, settings, universes
-from lake.cli import parsed_day
 from meta.datasets import DATASETS
 from meta.errors import NotReady, Usage
 from meta.timeframes import Timeframe, day_start, timeframe
@@ -27,7 +26,6 @@ from reports.universe.report import Report
 FORMS = ("npy", "parquet", "both")
 REPORT, ROWS = "report.json", "univ_dct2.json"
 CELLS = 1 << 25  # numbers held at a time, 256 MB
-When = str | date | None
 
 
 def export_universe_data(
@@ -39,8 +37,8 @@ def export_universe_data(
     include_klines: bool = True,
     include_metrics: bool = True,
     metrics_reliability: str = STRICT,
-    start_date: When = None,
-    end_date: When = None,
+    start_date: universes.When = None,
+    end_date: universes.When = None,
     *,
     lake: str | Path | None = None,
     form: str = "both",
@@ -56,13 +54,13 @@ def export_universe_data(
         raise Usage("db_path: there is no database, bars are read from a lake; give lake=ROOT, or nothing")
     if form not in FORMS:
         raise Usage(f"{form!r} is no form of an export; give one of {' '.join(FORMS)}")
-    source = _timeframe(source_freq)
-    choice = Choice(source, _timeframe(export_freq or source), include_klines, include_metrics, metrics_reliability)
-    path, given = Path(universe_file), (_day(start_date, "--start-date"), _day(end_date, "--end-date"))
-    universe = universes.read(path)
+    source, longer = timeframe(str(source_freq)), timeframe(str(export_freq or source_freq))
+    choice = Choice(source, longer, include_klines, include_metrics, metrics_reliability)
+    path = Path(universe_file)
+    universe, given = universes.read(path), universes.bounds(start_date, end_date)
     days = universes.within(universe, *given)
     root = roots.root(lake, "binance")
-    report = Report(universe, days, (_text(given[0]), _text(given[1])), choice)
+    report = Report(universe, days, given, choice)
     name = f"univ_{days[0].date}_{days[-1].date}_{len(universe.requested_symbols)}"
     target = Path(export_base_path).absolute() / choice.folder / name
     with locks.snapshot(root):
@@ -72,18 +70,6 @@ def export_universe_data(
             told = report.data(settings.made_at(), {"universe": universes.sha256(path), "parts": made_of})
             disk.create(place / REPORT, json.dumps(told, indent=1, ensure_ascii=False).encode() + b"\n")
     return {**told, "report_path": str(target / REPORT)}
-
-
-def _timeframe(given: str | Timeframe) -> Timeframe:
-    return given if isinstance(given, Timeframe) else timeframe(given)
-
-
-def _day(when: When, flag: str) -> date | None:
-    return parsed_day(when, flag) if isinstance(when, str) else when
-
-
-def _text(day: date | None) -> str | None:
-    return None if day is None else str(day)
 
 
 def _holds_any(root: Path, universe: Universe, tf: Timeframe, path: Path) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from meta.universe import MISSING_IN_EXPORT, Snapshot, Universe
@@ -19,7 +20,7 @@ class Report:
 
     universe: Universe
     days: Sequence[Snapshot]
-    bounds: tuple[str | None, str | None]  # as given, None where the universe's own is meant
+    bounds: tuple[date | None, date | None]  # as given, None where the universe's own is meant
     choice: Choice
     exported: list[dict[str, Any]] = field(default_factory=list)
     skipped: list[dict[str, Any]] = field(default_factory=list)
@@ -98,15 +99,14 @@ class Report:
         }
 
     def _context(self) -> dict[str, Any]:
-        start, end = self.bounds
-        told = asdict(self.choice)
+        start, end = (str(day) if day else None for day in self.bounds)
         return {
             **self._bounds(),
             "override_applied": start is not None or end is not None,
             "override_start_date": start,
             "override_end_date": end,
-            "source_freq": told["source"]["name"],
-            "export_freq": told["export"]["name"],
+            "source_freq": self.choice.source.name,
+            "export_freq": self.choice.export.name,
             "include_klines": self.choice.klines,
             "include_metrics": self.choice.metrics,
             "metrics_reliability": self.choice.reliability,
