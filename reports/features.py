@@ -192,7 +192,10 @@ def _together(held: Held, names: Sequence[str]) -> Figure:
     )
     told = [f"{a} with {b} {written(v, 'number')}" for _, v, a, b in strong[:3]]
     summary = sentence(
-        ["Pearson's, over all rows; it tells of lines only", f"the strongest: {', '.join(told)}" if told else ""]
+        [
+            "Pearson's, over all rows; it tells of straight lines only",
+            f"the strongest: {', '.join(told)}" if told else "",
+        ]
     )
     rows = [[name, *row] for name, row in zip(names, values, strict=True)]
     table = Table("correlations", "Correlation", [("feature", "text"), *((name, "number") for name in names)], rows)

@@ -136,13 +136,21 @@ def _reports(held: Held, reports: Path) -> Iterator[tuple[str, Path, Mapping[str
                 yield phase, place, said
 
 
-def checks(held: Held, reports: Path) -> Section:
-    """What did the phases' own checks find, and how long do features take?"""
-    parts = [_judged(*one) for one in _reports(held, reports)]
+def checks(held: Held, reports: Path, beside: bool = False) -> Section:
+    """What did the phases' own checks find, and how fast are features? beside : the page lies in that folder too."""
+    found = list(_reports(held, reports))
+    parts: list[Figure | Table] = [_judged(*one) for one in found]
+    if not found:
+        empty = "No report of this symbol and timeframe is there."
+        parts.append(Table("checks-none", "Checks", [("check", "text")], [], empty=empty))
+    pages = [
+        (phase, place.with_suffix(".html").name) for phase, place, _ in found if place.with_suffix(".html").exists()
+    ]
+    if beside and pages:
+        rows = [[(name, name), phase] for phase, name in pages]
+        parts.append(Table("check-pages", "Their own pages, in full", [("page", "link"), ("of", "text")], rows))
     text = "From the reports that `make p1_qa p2_validate p3_validate p2_bench` left; each tells which days it judged."
-    missing = "No report of this symbol and timeframe is there."
-    found = parts or [Table("checks-none", "Checks", [("check", "text")], [], empty=missing)]
-    return Section("checks", "Checks and speed", text, [*found, *_benches(held, reports)])
+    return Section("checks", "Checks and speed", text, [*parts, *_benches(held, reports)])
 
 
 def _said(place: Path) -> Mapping[str, Any]:

@@ -98,7 +98,7 @@ def _page(asked: Asked, tf: Timeframe, symbol: str, states: Sequence[ShelfStatus
         sections = [
             overview.section(here, seen),
             *(make(here) for make in SECTIONS),
-            history.checks(here, asked.reports),
+            history.checks(here, asked.reports, asked.out == asked.reports),
         ]
     lead = f"{seen.first} … {seen.last}, from {seen.source}; lake {settings.shown(asked.root)}"
     facts: dict[str, object] = {"symbol": symbol, "tf": tf.name, "source": seen.source}

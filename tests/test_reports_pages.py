@@ -264,12 +264,14 @@ def test_check_reports_and_bench_runs_of_the_symbol_are_shown_and_those_of_other
     for name, text in reports.items():
         (tmp_path / name).write_text(json.dumps(text))
     (tmp_path / "p1_qa_core_1h_80d.json").write_text("not JSON")
+    (tmp_path / "p3_qa_1h_80d.html").write_text("a page of its own")
     head = "time,symbol,tf,features,bars,method,ns_per_bar,p50_us,p99_us,max_us,ms_per_bar,limit_ms,pass"
     runs = [f"2025-05-0{day}T00:00:00Z,{NAME},{TF},17,1000,live,500,9,{day},30,0.02,50,true" for day in (1, 2, 3)]
     others = runs[0].replace(NAME, "ETHUSDT")
     (tmp_path / "p2_bench_history.csv").write_text("\n".join([head, *runs, others]) + "\n")
     parts = built(root, tmp_path)["checks"]["parts"]
     assert [name for name in parts if name.startswith("checks-")] == ["checks-p3_qa_1h_80d"]
+    assert parts["check-pages"]["rows"] == [[["p3_qa_1h_80d.html"] * 2, "P3 labels"]]
     assert parts["benches-runs"]["chart"]["series"][0]["values"] == [1, 2, 3]
     assert [row[0] for row in parts["benches"]["rows"]] == ["2025-05-03 00:00", "2025-05-02 00:00", "2025-05-01 00:00"]
 
