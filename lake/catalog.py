@@ -7,15 +7,16 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
 
-from lake import advice, disk, locks, regular, roots, sandbox, snapshots
+from lake import advice, disk, locks, log, regular, revisions, roots, sandbox, snapshots
 from lake.layout import Shelf
 from lake.sandbox import one_line, quoted
 from lake.settings import PROJECT, shown
-from meta.columns import BARS, FOLD_INPUTS, FOLD_ROLES, FOLD_ROWS, TS, WEIGHTS, Column
+from meta.columns import BARS, FOLD_INPUTS, FOLD_ROLES, FOLD_ROWS, REVISIONS, TS, WEIGHTS, Column
 from meta.datasets import DATASETS
 from meta.errors import NotReady, Refused, Tampered, Usage
 from meta.timeframes import TIMEFRAMES
@@ -39,7 +40,8 @@ def views(
 ) -> dict[str, str]:
     """Which views does this lake have (name -> SQL)?
 
-    One per dataset and timeframe, `bars_1w` over daily bars, `train_*` and its `folds_*`, `days`, and custom ones.
+    One per dataset and timeframe, `bars_1w` over daily bars, `train_*` and its `folds_*`, `days`, `revisions`, and
+    custom ones.
 
     custom : view name -> glob over part files. relative : paths as seen from the project, where the lake lies in it.
     only : the shelves that are looked into; None is all of them. Raises Usage for a name or path SQL cannot take.
@@ -51,6 +53,8 @@ def views(
             "days",
             manifests=", ".join(quoted(f"{_shown(s.folder, relative)}/y=*/m=*/d=*/MANIFEST.tsv") for s in shelves),
         )
+    if any(revisions.are_kept(shelf) for shelf in shelves):
+        found["revisions"] = _revisions(root, relative)
     for dataset in DATASETS.values():
         for tf in dict.fromkeys(shelf.tf for shelf in shelves if shelf.dataset is dataset):
             here = [shelf for shelf in shelves if shelf.dataset is dataset and shelf.tf is tf]
@@ -196,6 +200,22 @@ def _filled(name: str, **values: object) -> str:
     return Template((SQL / f"{name}.sql").read_text(encoding="utf-8")).substitute(values)
 
 
+def _revisions(root: Path, relative: bool) -> str:
+    """What bars said before; the log tells when it was replaced."""
+    globs = ", ".join(quoted(f"{_shown(place, relative)}/*.parquet") for place in revisions.folders(root))
+    kept = f"(FROM read_parquet([{globs}], hive_partitioning = false))" if globs else _nothing(REVISIONS)
+    names = "{" + ", ".join(f"'{field.name}': 'VARCHAR'" for field in fields(log.Line)) + "}"
+    told = (
+        f"read_csv({quoted(_shown(log.path(root), relative))}, delim = '\t', header = false, quote = '', "
+        f"columns = {names}, ignore_errors = true)"
+    )
+    return _filled("revisions", files=kept, log=told if log.path(root).is_file() else _nothing_told())
+
+
+def _nothing_told() -> str:
+    return f"(SELECT {', '.join(f'NULL::VARCHAR AS {field.name}' for field in fields(log.Line))} WHERE false)"
+
+
 def _train(root: Path, tf: str, weighed: bool, relative: bool) -> dict[str, str]:
     """The training table, and the folds it joins: those of the snapshot conf names, where there is one."""
     place = snapshots.folds(root, TIMEFRAMES[tf], snapshots.joined())
@@ -215,8 +235,9 @@ def _train(root: Path, tf: str, weighed: bool, relative: bool) -> dict[str, str]
 
 def _nothing(columns: tuple[Column, ...]) -> str:
     """A table of these columns without a row."""
-    kinds = {"string": "VARCHAR", "int32": "INTEGER", "double": "DOUBLE", TS: "TIMESTAMPTZ"}
-    return f"(SELECT {', '.join(f'NULL::{kinds[one.type]} AS {one.name}' for one in columns)} WHERE false)"
+    kinds = {"string": "VARCHAR", "int32": "INTEGER", "double": "DOUBLE", "date": "DATE", TS: "TIMESTAMPTZ"}
+    named = ", ".join(f'NULL::{kinds[one.type]} AS "{one.name}"' for one in columns)
+    return f"(SELECT {named} WHERE false)"
 
 
 def _weekly(column: Column) -> str:

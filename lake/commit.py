@@ -1,7 +1,7 @@
 """A day is committed by one rename; before it nothing shows, after it nothing is missing.
 
     stage    .lake/staging/<tx>/new/{part, MANIFEST.tsv, _SUCCESS}, complete; read back and compared
-    settle   fsync every staged file and folder
+    settle   fsync every staged file and folder, and what is kept of the generations that go (lake.revisions)
     publish  absent: rename into place · present: exchange the two folders — the only commit point
              refused by the file system: make-before-break, the manifest listing {old, new} while the part changes
     durable  fsync the parent folders; log; then remove the old generation
@@ -14,29 +14,34 @@ nothing else to tell what was going on.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lake import days, disk, locks, log, parts, recover
+from lake import days, disk, locks, log, parts, recover, revisions
 from lake.layout import MANIFEST, SUCCESS, Shelf
-from lake.manifest import Entry, Provenance, digest, parsed, written
+from lake.manifest import Entry, Provenance, digest, mark, parsed, written
 from meta.errors import DurabilityUnknown, PerplakeError, Refused
 
 
 @dataclass(frozen=True)
 class Staged:
-    """A day ready to be published: its staging folder, and its manifest entries before and after (None: absent)."""
+    """A day ready to be published: its staging folder, and its manifest entries before and after (None: absent).
+
+    kept : what is kept of the generation that goes, where revisions are.
+    """
 
     day: date
     folder: Path
     old: Entry | None
     new: Entry | None
+    kept: revisions.Kept | None = None
 
 
 @contextmanager
@@ -66,12 +71,19 @@ class Writer:
         self.staged: list[Staged] = []
 
     def stage(
-        self, day: date, table: pa.Table, provenance: Provenance, *, guard: bool = False, allow_shrink: bool = False
+        self,
+        day: date,
+        table: pa.Table,
+        provenance: Provenance,
+        *,
+        guard: bool = False,
+        allow_shrink: bool = False,
+        bodies: Mapping[str, str] = MappingProxyType({}),
     ) -> bool:
         """Prepare a day. Returns False, with nothing staged, where the committed day is the same already.
 
         With `guard`, a day of fewer bars, or fewer values in any column, than the committed one is refused unless
-        `allow_shrink`. Raises Refused, Tampered.
+        `allow_shrink`. bodies : column -> sha256 of the bodies its values come from. Raises Refused, Tampered.
         """
         self._is_not_staged(day)
         parts.belongs(table, day, self.shelf.tf, self.shelf.symbol)
@@ -80,13 +92,15 @@ class Writer:
         new = parts.entry_of(table, data, self.shelf.part_name(day), provenance)
         if old == new:
             return False
+        kept = None
         if old is None:
             self._nothing_in_the_way(day)
         else:
             self._no_stranger_in(day)
             if guard and not allow_shrink:
                 self._does_not_shrink(day, table)
-        self.staged.append(_stage(self.shelf, day, old, new, data))
+            kept = self._kept(day, table, new, bodies)
+        self.staged.append(replace(_stage(self.shelf, day, old, new, data), kept=kept))
         return True
 
     def remove(self, day: date) -> bool:
@@ -99,7 +113,7 @@ class Writer:
         folder = _staging(self.shelf, day, old, None)
         disk.make_folders(folder.parent)
         disk.make_folder(folder)
-        self.staged.append(Staged(day, folder, old, None))
+        self.staged.append(Staged(day, folder, old, None, self._kept(day, None, None, {})))
         return True
 
     def publish(self) -> list[date]:
@@ -109,7 +123,7 @@ class Writer:
         """
         if not self.staged:
             return []
-        _settle(self.staged)
+        _settle(self.shelf, self.staged)
         with locks.publishing(self.shelf.root):
             for staged in self.staged:
                 publish(self.shelf, staged)
@@ -119,6 +133,13 @@ class Writer:
         while self.staged:
             disk.remove_tree(self.staged.pop().folder)
         return done
+
+    def _kept(
+        self, day: date, table: pa.Table | None, new: Entry | None, bodies: Mapping[str, str]
+    ) -> revisions.Kept | None:
+        if not revisions.are_kept(self.shelf):
+            return None
+        return revisions.kept(self.shelf, days.need(self.shelf, day), table, new, bodies)
 
     def _is_not_staged(self, day: date) -> None:
         if any(staged.day == day for staged in self.staged):
@@ -179,8 +200,7 @@ def _shrinks(shelf: Shelf, day: date, now: str, before: str) -> str:
 
 def _staging(shelf: Shelf, day: date, old: Entry | None, new: Entry | None) -> Path:
     """Where is a job staged? The name says all that recovery has to know."""
-    before, after = (digest(written([entry]))[:16] if entry else recover.NONE for entry in (old, new))
-    return shelf.root / ".lake" / "staging" / f"{locks.job_name(shelf)}~{day:%Y%m%d}~{before}~{after}"
+    return shelf.root / ".lake" / "staging" / f"{locks.job_name(shelf)}~{day:%Y%m%d}~{mark(old)}~{mark(new)}"
 
 
 def _stage(shelf: Shelf, day: date, old: Entry | None, new: Entry, data: bytes) -> Staged:
@@ -215,8 +235,9 @@ def _check(shelf: Shelf, staged: Staged, new: Entry) -> None:
         raise Refused(f"{shelf} {staged.day}: the staged part reads back as another table; report this as a fault")
 
 
-def _settle(staged: list[Staged]) -> None:
-    """Make what is staged durable, before any of it shows."""
+def _settle(shelf: Shelf, staged: list[Staged]) -> None:
+    """Make what is staged, and what is kept of the generations before, durable before any of it shows."""
+    revisions.write(shelf, [one.kept for one in staged if one.kept])
     made = [(one.folder / "new", one.new.file) for one in staged if one.new]
     disk.sync_all([folder / name for folder, part in made for name in (part, MANIFEST, SUCCESS)])
     disk.sync_all([folder for folder, _ in made])

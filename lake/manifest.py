@@ -10,6 +10,7 @@ from operator import attrgetter
 from meta.errors import Tampered
 
 HEX = re.compile(r"[0-9a-f]{64}")
+NONE = "none"
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z|", re.ASCII)
 
 
@@ -54,6 +55,11 @@ def written(entries: list[Entry]) -> bytes:
     rows = ["\t".join(str(cell) for cell in _cells(entry)) for entry in entries]
     body = "".join(f"{line}\n" for line in [HEADER, *rows]).encode()
     return body + f"#sha256\t{digest(body)}\n".encode()
+
+
+def mark(entry: Entry | None) -> str:
+    """By what is a manifest told apart in the names of files and folders? `none` where there is none."""
+    return digest(written([entry]))[:16] if entry else NONE
 
 
 def parsed(data: bytes, where: str, remedy: str = "run `python -m lake repair`") -> list[Entry]:

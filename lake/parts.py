@@ -16,7 +16,7 @@ from meta.errors import Refused, Tampered
 from meta.timeframes import DAY, Timeframe, day_start, utc
 
 TYPES = {"bool": pa.bool_(), "double": pa.float64(), "string": pa.string(), TS: pa.timestamp("ms", "UTC")}
-TYPES |= {"int8": pa.int8(), "int32": pa.int32(), "int64": pa.int64()}
+TYPES |= {"date": pa.date32(), "int8": pa.int8(), "int32": pa.int32(), "int64": pa.int64()}
 
 
 def schema_of(columns: Iterable[Column]) -> pa.Schema:

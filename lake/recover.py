@@ -9,10 +9,9 @@ from pathlib import Path
 
 from lake import days, disk, locks, log
 from lake.layout import MANIFEST, Shelf
-from lake.manifest import Entry, digest, parsed, written
+from lake.manifest import NONE, Entry, mark, parsed, written
 from meta.errors import Tampered
 
-NONE = "none"  # in a staging folder's name, where the day is absent before or after
 GONE = "gone"  # in a staging folder: the day that was taken away
 BOTH = "both"  # in a staging folder: the manifest that lists the old and the new part
 STAGING = re.compile(r"(?P<job>.+)~(?P<day>[0-9]{8})~(?P<old>none|[0-9a-f]{16})~(?P<new>none|[0-9a-f]{16})")
@@ -59,9 +58,13 @@ def shelf(shelf: Shelf) -> list[date]:
     for left in found:
         with locks.publishing(shelf.root):
             now = _one_row(shelf, left)
-        if (digest(written([now]))[:16] if now else NONE) == left.new:
+        if mark(now) == left.new:
             disk.sync_folder(shelf.day_folder(left.day).parent)
             _log(shelf, left, now)
+        else:
+            from lake import revisions  # what only looks at a lake starts without Arrow
+
+            revisions.forget(shelf, left.day, left.old, left.new)
         disk.remove_tree(left.folder)
     return [left.day for left in found]
 
@@ -93,6 +96,6 @@ def _log(shelf: Shelf, left: Leftover, now: Entry | None) -> None:
         except (FileNotFoundError, Tampered):
             continue
         for old in entries:
-            if digest(written([old]))[:16] == left.old:
+            if mark(old) == left.old:
                 log.complete(shelf.root, log.line(shelf, left.day, old.sha256, after))
                 return

@@ -50,10 +50,13 @@ def checked(sql: str) -> str:
 def shut(connection: DuckDBPyConnection, root: Path) -> None:
     """Let a connection read the lake's folders and nothing else, from now on.
 
-    `.lake` is not among them: staging is no data, and a catalog there is a database.
+    `.lake` is not among them: staging is no data, and a catalog there is a database. Its log alone is.
     """
     folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
     connection.execute(f"SET allowed_directories = [{', '.join(quoted(f'{path}/') for path in folders)}]")
+    told = root / ".lake" / "log.tsv"
+    if told.is_file() and not told.is_symlink():
+        connection.execute(f"SET allowed_paths = [{quoted(str(told))}]")
     connection.execute("SET enable_external_access = false")
 
 

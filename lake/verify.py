@@ -12,13 +12,14 @@ from pathlib import Path
 
 from lake import advice, days, locks, log, notes, recover, roots, snapshots
 from lake.layout import DAY_FOLDER, MANIFEST, SUCCESS, Shelf, checked_or_none, shelf
-from lake.manifest import Entry, digest, written
+from lake.manifest import NONE, Entry, mark
 from meta.datasets import DATASETS, FOLDERS
 from meta.errors import Tampered
 from meta.timeframes import TIMEFRAMES
 
 READERS, PACK = 4, 32  # threads, for hashing and reading leave the interpreter free; days handed to one at a time
 MOVE = "move it out of the lake"
+BESIDE = {".lake", "raw", "revisions"}  # in the folder of a lake of one symbol
 NOTES = {notes.OFFERED, notes.FEATURES}
 
 
@@ -186,14 +187,14 @@ def _others(place: Shelf, words: dict[date, str], on_disk: dict[date, Looked], s
 
 
 def _is_removal(name: str, place: Shelf, day: date) -> bool:
-    return name.startswith(f"{locks.job_name(place)}~{day:%Y%m%d}~") and name.endswith(f"~{recover.NONE}")
+    return name.startswith(f"{locks.job_name(place)}~{day:%Y%m%d}~") and name.endswith(f"~{NONE}")
 
 
 def _is_untold(place: Shelf, found: Looked, staged: set[str]) -> bool:
     """Is this publish still to be told by the writer, or by the recovery, whose staging folder stands?"""
     assert found.entry is not None
     start = f"{locks.job_name(place)}~{found.day:%Y%m%d}~"
-    end = f"~{digest(written([found.entry]))[:16]}"
+    end = f"~{mark(found.entry)}"
     return any(name.startswith(start) and name.endswith(end) for name in staged)
 
 
@@ -209,7 +210,7 @@ def _strangers(root: Path | None, places: Sequence[Shelf]) -> Iterator[Finding]:
     for place in places:
         known = {place.day_folder(day) for day in place.days_on_disk()}
         for path in _folders(place.folder):
-            if path.name not in NOTES and (path.name not in (".lake", "raw") or place.root != place.folder):
+            if path.name not in NOTES and (path.name not in BESIDE or place.root != place.folder):
                 yield from _strangers_in(path, place, known)
 
 

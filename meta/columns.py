@@ -125,5 +125,22 @@ FOLD_INPUTS = (
     Column("sha256", "string", "", "of the part that was read"),
 )
 
+# What bars said before: a row for each value, or whole bar (column `bar`), that something else took the place of.
+REVISIONS = (
+    Column("symbol", "string", "", "the venue's name of the contract", "key"),
+    Column("tf", "string", "", "timeframe of the bar", "key"),
+    Column("day", "date", "UTC", "date of the bar's open", "key"),
+    Column("ts", TS, "UTC", "the bar's close", "key"),
+    Column("column", "string", "", "which column changed; bar: the bar itself came (old is null) or went", "key"),
+    Column("old", "double", "", "what it said before, in the column's unit, stamps in ms; null: nothing"),
+    Column("new", "double", "", "what it said from then on; null: nothing"),
+    Column("first_seen", TS, "UTC", "when the old value came into the lake; null where that is not known"),
+    Column("last_seen", TS, "UTC", "when the new value took its place"),
+    Column("source", "string", "", "which source said so"),
+    Column("body", "string", "", "sha256 of the raw bodies the new value came from, where they are known"),
+    Column("old_part", "string", "", "sha256 of the day's part before; live: the day was not committed yet"),
+    Column("new_part", "string", "", "sha256 of the day's part from then on; absent: the day was taken away"),
+)
+
 BAR_COLUMNS = {column.name: column for column in BARS}
 PRICES = ("open", "high", "low", "close")

@@ -14,6 +14,7 @@ from lake.layout import Shelf
 from lake.roots import source_name
 from meta.errors import Refused, Tampered
 from meta.timeframes import DAY, day_of, day_start, days_between
+from p1_ingest import restated
 from p1_ingest.http import Sender
 from p1_ingest.ingest import ingest
 from p1_ingest.known import NAMES, NO_BARS, Bars, Change, Taken, bars_of, decided, taken
@@ -37,6 +38,7 @@ class Follower:
     bars : what is known of days that are not committed, and stands in live/ too. first : the first day that is ours to
     bring. due, promote_at : when the venue is looked at next, and when days are promoted next (UTC ms). owed : days
     could not be promoted because the venue did not answer; they come before the next bars. answered : when it last did.
+    source : its name.
     """
 
     shelf: Shelf
@@ -44,6 +46,7 @@ class Follower:
     voice: Voice
     first: date
     bars: Bars = NO_BARS
+    source: str = ""
     due: int = 0
     promote_at: int = 0
     newest: int = 0
@@ -58,6 +61,7 @@ class Follower:
     trouble: str = ""
     committed: str = ""
     _late: set[str] = field(default_factory=set)
+    _seen: dict[int, int] = field(default_factory=dict)  # close -> when that bar was first seen
 
     @property
     def name(self) -> str:
@@ -78,6 +82,7 @@ class Follower:
         if waits:
             read = read.where(read.ts < close)
         found = taken(self.bars, read)
+        self._revise(found, (), look.at)
         self._tell(found, look.at)
         if close in found.fresh:
             self.lag = look.at - close
@@ -94,7 +99,7 @@ class Follower:
         """Let go of the bars whose days are committed by now, whoever did it; where a day says otherwise, tell."""
         for day in sorted({day_of(int(ts) - 1) for ts in self.bars.ts}):
             if days.is_committed(self.shelf, day):
-                self._decided(day, self._of(day), at)
+                self._decided(day, None, at)
 
     def promote(
         self, source: Source, sender: Sender, choice: Choice, record: Record, now: Callable[[], int]
@@ -111,7 +116,7 @@ class Follower:
         before = {day: self._committed(day) for day in wanted if days.is_committed(self.shelf, day)}
         summary = ingest(source, sender, self.shelf, wanted, choice, now, record=record)
         for day in sorted(summary.committed):
-            self._decided(day, before.get(day) or self._of(day), at)
+            self._decided(day, before.get(day), at)
             self.committed = str(day)
         self.settle(at)
         return summary
@@ -151,8 +156,13 @@ class Follower:
                 "such a bar goes out without, and again once it is whole"
             )
 
-    def _decided(self, day: date, old: Bars, at: int) -> None:
-        self._tell(decided(old, self._committed(day)), at)
+    def _decided(self, day: date, before: Bars | None, at: int) -> None:
+        """before : what the day said when it was committed earlier: what changed of that is kept by the commit."""
+        old, final = before or self._of(day), self._committed(day)
+        found = decided(old, final)
+        if not before:
+            self._revise(found, np.setdiff1d(old.ts, final.ts).tolist(), at)
+        self._tell(found, at)
         start = day_start(day)
         self._keep(self.bars.where((self.bars.ts <= start) | (self.bars.ts > start + DAY)))
 
@@ -166,13 +176,23 @@ class Follower:
         """Keep these bars, and put them into live/. A disk that is full for now is no reason to miss any."""
         oldest = int(bars.ts[-1]) - KEPT * DAY if len(bars) else 0
         before, self.bars = self.bars, bars.where(bars.ts > oldest)
-        if _same(before, self.bars):
-            return
+        self._seen = {ts: at for ts, at in self._seen.items() if ts > oldest}
+        if not _same(before, self.bars):
+            self._written("live/", lambda: live.write(self.shelf, self.bars.table(self.shelf.symbol)))
+
+    def _revise(self, found: Taken, gone: Sequence[int], at: int) -> None:
+        """Keep what these bars said before."""
+        if found.changes or gone:
+            told = self.source, found.changes, gone, self._seen, at
+            self._written("revisions/", lambda: restated.keep(self.shelf, *told))
+        self._seen |= dict.fromkeys(found.fresh, at)
+
+    def _written(self, where: str, write: Callable[[], None]) -> None:
         try:
-            live.write(self.shelf, self.bars.table(self.shelf.symbol))
-        except OSError as error:
+            write()
+        except (OSError, Tampered) as error:
             self.errors += 1
-            self.trouble = f"live/ was not written: {line_of(error)}"
+            self.trouble = f"{where} was not written: {line_of(error)}"
             self.voice.once(f"warning: {self.name}: {self.trouble}")
 
 
@@ -196,7 +216,7 @@ def follower(shelf: Shelf, pace: Pace, voice: Voice, source: Source, before: str
             f"{shelf.symbol} {shelf.tf}: the lake ends {last}; days from {today} on are followed, "
             f"`{days.command(shelf)} --start {last}` brings those between"
         )
-    made = Follower(shelf, pace, voice, first, bars, committed=str(last or ""))
+    made = Follower(shelf, pace, voice, first, bars, source.name, committed=str(last or ""))
     made.newest = int(bars.ts[-1]) if len(bars) else 0
     return made
 

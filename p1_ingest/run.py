@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from lake import commit, days, fresh
+from lake.changes import BAR
 from lake.layout import Shelf
 from lake.manifest import Provenance
 from meta.errors import BadPayload, Refused
 from p1_ingest.bars import DayOfBars, day_of_bars
 from p1_ingest.doubt import Doubt
 from p1_ingest.fetched import Fetched, State
+from p1_ingest.grid import STAMPS
 from p1_ingest.record import Record
 from p1_ingest.sources.base import Series, Source
 from p1_ingest.summary import Summary
@@ -92,7 +94,8 @@ class Run:
             return
         provenance = Provenance(built.source, fresh.NO_INPUTS, self.code)
         try:
-            staged = self.writer.stage(day, built.table, provenance, guard=True, allow_shrink=self.choice.force)
+            allowed, bodies = self.choice.force, self._bodies(fetched, day)
+            staged = self.writer.stage(day, built.table, provenance, guard=True, allow_shrink=allowed, bodies=bodies)
         except Refused as error:
             self.summary.failed[day] = str(error)
             return
@@ -108,6 +111,16 @@ class Run:
         self.summary.counts.update(built.kept_out)
         if built.table.num_rows:
             self.with_bars.add(day)
+
+    def _bodies(self, fetched: Fetched, day: date) -> dict[str, str]:
+        """Which bodies does each column's day come from, those of the bars themselves too?"""
+        found: dict[str, str] = {}
+        said = fetched.bodies.get(day, {}) if self.record else {}
+        for one in self.series:
+            names = [*one.columns, *(STAMPS[name] for name in one.columns if name in STAMPS)]
+            names += [BAR] if one.required else []
+            found |= dict.fromkeys(names, " ".join(said[one.name])) if one.name in said else {}
+        return found
 
     def finish(self, doubt: Doubt) -> None:
         """Commit the empty days that are believed."""

@@ -11,7 +11,7 @@ import msgspec
 
 from lake import checks, log, manifest, offenders
 from lake.settings import Conf
-from meta.columns import BARS, FOLD_INPUTS, FOLD_ROLES, FOLD_ROWS, LABELS, WEIGHTS, Column
+from meta.columns import BARS, FOLD_INPUTS, FOLD_ROLES, FOLD_ROWS, LABELS, REVISIONS, WEIGHTS, Column
 from meta.datasets import DATASETS
 from meta.timeframes import TIMEFRAMES
 from p2_features import bench, catalogue
@@ -28,8 +28,9 @@ HEAD = """# Data dictionary
 Written by `make docs` from `meta/`, `conf/features.yaml` and the code; the suite fails where it is out of date.
 
 `ts` is the close of a bar, UTC, milliseconds: the bar covers (ts - tf, ts], and all of its row was knowable at ts, up
-to what the venue restates later. A day is the UTC date of the bar's open, so a 5m day holds 288 bars, from 00:05 to
-24:00. What a source does not say is null; nothing is filled and no zero is written for it. Logs are natural."""
+to what the venue restates later (see Revisions). A day is the UTC date of the bar's open, so a 5m day holds 288 bars,
+from 00:05 to 24:00. What a source does not say is null; nothing is filled and no zero is written for it. Logs are
+natural."""
 
 MANIFEST = {
     "file": "name of the part, part-YYYYMMDD.parquet",
@@ -143,6 +144,7 @@ def page() -> str:
         _features(),
         _labels(),
         _training(),
+        _revisions(),
         _views(),
         _files(),
         universe_pages.page(),
@@ -253,6 +255,15 @@ the strict reader. Balance and decay are taken over all rows of the snapshot."""
     )
 
 
+def _revisions() -> str:
+    text = """What bars said before is kept whenever a day is rewritten, and whenever a bar changes before its day is
+committed: `revisions/{tf}/{SYMBOL}/`, a file a rewritten day. The view `revisions` has a row for each value that
+another took the place of: the old one stood from `first_seen` to `last_seen`. In SQL the name `"column"` is quoted. Of
+a bar that came later than its day only that it came is told (`bar`), of one that went its values too. P2's and P3's days
+are not kept: they are made again of the bars."""
+    return joined("## Revisions", text, _columns(REVISIONS))
+
+
 def _views() -> str:
     text = """DuckDB views, one per dataset and timeframe over all symbols. Every view of days has
 two columns more: `bar_open` (ts - tf) and `day` (DATE, of the bar's open). A day's last bar has ts at 24:00, the next
@@ -262,6 +273,7 @@ date: filter by `day`, never by `ts::date`."""
         ("`folds_5m`", "The roles of the snapshot of folds that conf names: split, symbol, ts, role."),
         ("`train_5m`", _said("train")),
         ("`days`", _said("days")),
+        ("`revisions`", _said("revisions")),
     ]
     return joined("## Views", text, table(("view", "what it is"), rows))
 

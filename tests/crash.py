@@ -18,7 +18,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from lake import days
+from lake import days, log, revisions
 from lake.layout import MANIFEST, SUCCESS, Shelf, shelf_at
 from lake.manifest import parsed
 from meta.datasets import DATASETS, FOLDERS
@@ -144,6 +144,7 @@ class Undisturbed:
     before: Files
     after: Files
     told: list[tuple[str, ...]]
+    revised: dict[str, bytes]
 
 
 def undisturbed(run: Run, lake: Path, scratch: Path, mode: str) -> Undisturbed:
@@ -152,7 +153,8 @@ def undisturbed(run: Run, lake: Path, scratch: Path, mode: str) -> Undisturbed:
     ended, calls = strike(run, root, None, mode)
     assert ended == "done", ended
     assert not lakes.staged(root), "an undisturbed run leaves staging empty"
-    return Undisturbed(calls, lakes.day_folders(lake), lakes.day_folders(root), lakes.told(root))
+    files = lakes.day_folders(lake), lakes.day_folders(root)
+    return Undisturbed(calls, *files, lakes.told(root), lakes.revised(root))
 
 
 def all_points(calls: list[Call], kinds: tuple[str, ...] = KINDS) -> list[Point]:
@@ -218,6 +220,17 @@ def _after_strike(root: Path, plain: Undisturbed, ended: str, point: Point) -> I
     if point.kind == "short" and ended != "done":
         yield f"short write: not borne: {ended}"
     yield from seen(root, plain.before, plain.after)
+    yield from unkept(root)
+
+
+def unkept(root: Path) -> Iterator[str]:
+    """Which publish of bars is told of, though what it replaced is not kept?"""
+    for line in log.lines(root):
+        if (line.dataset, line.old == log.ABSENT) == ("bars", False):
+            shelf = lakes.a_shelf(root, line.tf, line.symbol)
+            found = [revisions.read(path) for path in revisions.folder(shelf).glob(f"{line.day.replace('-', '')}-*")]
+            if not any(one.tells(line) for one in found):
+                yield f"generation lost: {line.day} was {line.old[:12]}, and nothing says so"
 
 
 def converges(run: Run, root: Path, plain: Undisturbed, mode: str) -> Iterator[str]:
@@ -229,6 +242,8 @@ def converges(run: Run, root: Path, plain: Undisturbed, mode: str) -> Iterator[s
         yield "next run differs: other bytes than an undisturbed run"
     if lakes.staged(root):
         yield f"staging not empty: {lakes.staged(root)}"
+    if lakes.revised(root) != plain.revised:
+        yield f"revisions differ: {sorted(set(lakes.revised(root)) ^ set(plain.revised))}"
     told = lakes.told(root)
     if sorted(told) != sorted(plain.told):
         yield f"log differs: {len(told)} lines, undisturbed {len(plain.told)}"

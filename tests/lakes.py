@@ -121,6 +121,12 @@ def told(root: Path) -> list[tuple[str, ...]]:
     return [(t.dataset, t.tf, t.symbol, t.day, t.old, t.new) for t in log.lines(root)]
 
 
+def revised(root: Path) -> dict[str, bytes]:
+    """Every file under revisions/: its path under the root -> bytes."""
+    found = sorted((root / "revisions").rglob("*"))
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in found if path.is_file()}
+
+
 def staged(root: Path) -> list[str]:
     """What lies in staging."""
     folder = root / ".lake" / "staging"

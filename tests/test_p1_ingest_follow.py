@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lake import days, following, live, locks, raw, status
+from lake import catalog, days, following, live, locks, raw, revisions, status
 from meta.errors import Refused, Usage, VenueRefused
 from meta.timeframes import DAY, HOUR, MINUTE, day_of, day_start, days_between, timeframe, utc
 from p1_ingest.known import NAMES, bars_of, lines
@@ -116,6 +116,23 @@ def test_a_bar_whose_values_come_after_all_patience_goes_out_without_and_again_w
     assert "oi_now oi_base" in line
     assert {change.column for _, change, _ in heard.changes} == {"oi_now", "oi_base", "oi_ts"}
     assert all(np.isnan(change.old) and known > close for _, change, known in heard.changes)
+
+
+def test_what_a_live_bar_said_first_is_kept_and_nothing_else(root: Path) -> None:
+    clock, heard, place = Fast(MORNING, day_start(DAY_1) + DAY + 4 * HOUR), Heard(), shelf(root)
+    with Moody(clock, replace(CALM, restated=1.0)) as venue:
+        follow(settling(venue), [place], clock, heard)
+    assert DAY_1 in days.committed(place)
+    rows = [row for day in (DAY_1, DAY_1 + timedelta(days=1)) for row in revisions.live(place, day).to_pylist()]
+    assert heard.changes and len(rows) == len(heard.changes)
+    for row, (_, change, at) in zip(rows, heard.changes, strict=True):
+        told = [None if value != value else value for value in (change.old, change.new)]
+        assert [row["column"], row["old"], row["new"]] == [change.column, *told]
+        assert (row["ts"].timestamp() * 1000, row["last_seen"].timestamp() * 1000) == (change.ts, at)
+        assert row["first_seen"] is not None and row["ts"] < row["first_seen"] < row["last_seen"]
+    with catalog.opened(root) as lake:
+        (counted,) = lake.sql("SELECT count(*), count(first_seen) FROM revisions").fetchall()
+    assert counted == (len(rows), len(rows))
 
 
 def test_a_bar_that_comes_late_is_told_of_late_and_one_that_is_never_there_is_not(root: Path) -> None:
