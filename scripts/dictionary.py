@@ -259,8 +259,8 @@ def _revisions() -> str:
     text = """What bars said before is kept whenever a day is rewritten, and whenever a bar changes before its day is
 committed: `revisions/{tf}/{SYMBOL}/`, a file a rewritten day. The view `revisions` has a row for each value that
 another took the place of: the old one stood from `first_seen` to `last_seen`. In SQL the name `"column"` is quoted. Of
-a bar that came later than its day only that it came is told (`bar`), of one that went its values too. P2's and P3's days
-are not kept: they are made again of the bars."""
+a bar that came later than its day only that it came is told (`bar`), of one that went its values too. P2's and P3's
+days are not kept: they are made again of the bars."""
     return joined("## Revisions", text, _columns(REVISIONS))
 
 
