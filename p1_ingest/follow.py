@@ -121,6 +121,8 @@ class Follow:
         for one, found in zip(ready, looks.map(looked, ready), strict=True):
             try:
                 self._take(one, found)
+            except BrokenPipeError:  # nobody listens any more
+                raise
             except (PerplakeError, OSError) as error:
                 one.failures += 1
                 one.due = one.pace.again(self.now(), one.failures)
@@ -185,6 +187,8 @@ class Follow:
         except Busy as error:
             one.voice.once(f"{error}; its days are committed after that")
             one.promote_at = self.now() + BUSY_AGAIN
+        except BrokenPipeError:
+            raise
         except (PerplakeError, OSError) as error:
             one.owed = isinstance(error, Retryable)
             one.promotions_failed += 1

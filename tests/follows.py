@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import socket
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -48,20 +49,24 @@ class Fast:
         self.ms, self.until = now, until
         self.at: list[tuple[int, Callable[[], object]]] = []
         self.moved: Callable[[int], object] = lambda ms: None
+        self._slept, self._lock = 0, threading.RLock()
 
     def __call__(self) -> int:
         return self.ms
 
     def seconds(self) -> float:
-        return self.ms / 1000
+        """As a monotonic clock has it: jumps do not count."""
+        return self._slept / 1000
 
     def sleep(self, seconds: float) -> None:
-        if self.ms >= self.until:
-            raise Ended
-        self.ms += max(round(seconds * 1000), 1)
-        self.moved(self.ms)
-        while self.at and self.at[0][0] <= self.ms:
-            self.at.pop(0)[1]()
+        with self._lock:  # threads that wait between two requests sleep too
+            if self.ms >= self.until:
+                raise Ended
+            step = max(round(seconds * 1000), 1)
+            self.ms, self._slept = self.ms + step, self._slept + step
+            self.moved(self.ms)
+            while self.at and self.at[0][0] <= self.ms:
+                self.at.pop(0)[1]()
 
 
 @dataclass

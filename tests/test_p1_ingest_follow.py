@@ -21,6 +21,7 @@ from p1_ingest.pace import Pace
 from p1_ingest.sim.quirks import CALM
 from p1_ingest.sources.binance import Binance, BinanceConf, Hosts
 from p1_ingest.sources.coinglass import CoinGlass, sim_source
+from p1_ingest.voice import Voice
 from tests import lakes
 from tests.archive import Archive, served
 from tests.binance_venue import Venue, open_venue
@@ -431,6 +432,25 @@ def test_a_damaged_live_file_is_made_anew(root: Path) -> None:
             assert live.path(place).read_bytes() == whole
             assert not left.exists()
             assert sum("is not what `follow` wrote" in line for line in again.said) == 1
+
+
+@pytest.mark.parametrize("first", [DAY_1 - timedelta(days=1), DAY_1 - timedelta(days=2)])
+def test_it_ends_when_nobody_listens_any_more_and_tells_the_same_bars_next_time(root: Path, first: date) -> None:
+    class Deaf(Heard):
+        def voice(self) -> Voice:
+            def emit(line: bytes) -> None:
+                raise BrokenPipeError
+
+            return replace(super().voice(), emit=emit)
+
+    clock, place = Fast(MORNING, MORNING + 10 * MINUTE), shelf(root)
+    with Moody(clock) as venue:
+        run(sim_source(venue.url), place, [first], now=MORNING)
+        with pytest.raises(BrokenPipeError):
+            follow(settling(venue), [place], clock, Deaf())
+        heard = follow(settling(venue), [place], clock, Heard(), before="sim")
+    assert heard.json()[-1]["ts"] == utc(MORNING // HOUR * HOUR)
+    assert len(heard.lines) == 9
 
 
 def test_how_it_stands_is_told_and_judged(root: Path) -> None:

@@ -69,19 +69,20 @@ def noons(life: Life, root: Path, url: str, kill_at: int = 0) -> list[int]:
 def test_weeks_of_following_are_a_batch_ingest_in_flat_memory(life: Life, root: Path) -> None:
     (root / "live").mkdir()
     cell = Cell(root / "clock", MORNING)
-    with Moody(cell, replace(HEALTHY, server_errors=0.01, empty_pages=0.01)) as venue:  # type: ignore[arg-type]
+    sound = replace(HEALTHY, server_errors=0.0)
+    with Moody(cell, sound) as venue:  # type: ignore[arg-type]
 
         def mood(path, query, reply):  # type: ignore[no-untyped-def]
             since = (cell() - day_start(FIRST)) % (3 * DAY)
             return (503, {}, b"down") if any(start <= since < end for start, end in OUTAGES) else reply()
 
-        venue.mood = mood
         places = [shelf(root / "live", life.tf, symbol) for symbol in life.symbols]
         for place in places:
             run(sim_source(venue.url), place, [FIRST - timedelta(days=1)], now=MORNING)
+        venue.mood, venue.quirks = mood, replace(HEALTHY, server_errors=0.01, empty_pages=0.01)
         noons(life, root, venue.url, life.kill_at)
         memory = noons(life, root, venue.url)
-        venue.mood, venue.quirks = lambda path, query, reply: reply(), replace(HEALTHY, server_errors=0.0)
+        venue.mood, venue.quirks = lambda path, query, reply: reply(), sound
         done = list(days.committed(places[0]))
         final = done[:-1]  # the newest may still be restated, and is asked for again when the next one is committed
         assert final == days_between(FIRST - timedelta(days=1), FIRST + timedelta(days=life.days - 2))
