@@ -138,9 +138,8 @@ class Figure:
         keys = "arrow keys read values" + (", plus and minus zoom, 0 shows all" if self.chart.get("tools") else "")
         label = f'aria-label="Chart: {escape(self.title)}; {keys}"'
         tools = '<div class="tools" role=group aria-label="Range shown"></div>' if self.chart.get("tools") else ""
-        folded = (
-            f"<details><summary>Numbers as a table</summary>{self.table.scrolled()}</details>" if self.table else ""
-        )
+        rows = self.table.scrolled() if self.table else ""  # else page.js makes one of what the cursor reads
+        folded = f"<details{'' if rows else ' class=made'}><summary>Numbers as a table</summary>{rows}</details>"
         return (
             f'<figure class="card chart {self.wide}" id="{self.name}">{says}{tools}<div class="readout"></div>'
             f'<div class="plot" tabindex=0 role=application aria-roledescription=chart {label}></div>'

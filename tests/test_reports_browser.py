@@ -132,6 +132,18 @@ def test_the_range_buttons_work_by_keyboard_and_say_which_is_pressed(shown: Brow
     assert shown.look("texts", pressed) == ["7 d"]
 
 
+def test_every_chart_has_a_table_of_its_numbers(shown: Browser, lake: Path) -> None:
+    shown.drawn()
+    assert shown.run("return document.querySelectorAll('figure.chart:not(:has(details))').length") == 0
+    shown.run("document.querySelectorAll('details.made').forEach((e) => { e.open = true; })")
+    shown.wait("setTimeout(arguments[0], 100)")
+    assert shown.run("return document.querySelectorAll('details.made:not(:has(td))').length") == 0
+    counts = [number(row[1]) for row in shown.look("rows", "#uniqueness tbody tr")]
+    assert len(counts) == 40
+    assert sum(counts) == ask(lake, f"SELECT count(*) FROM weights_{TF} {MINE}")[0]
+    assert shown.look("faint") == []
+
+
 def test_cells_are_walked_in_both_directions(shown: Browser) -> None:
     shown.look_until("focus", "correlation", None)
     shown.press("home", "right", "down", "down")

@@ -25,6 +25,8 @@ button.addEventListener("click", () => {
   remembered(next);
 });
 
+const MOST_ROWS = 2000; // of a table made here; the JSON beside the page has all
+
 class Chart {
   constructor(figure) {
     this.spec = JSON.parse(figure.querySelector("script").textContent);
@@ -37,6 +39,8 @@ class Chart {
     if (this.spec.tools) this.addTools(figure.querySelector(".tools"));
     this.listen();
     this.draw();
+    const made = figure.querySelector("details.made");
+    made?.addEventListener("toggle", () => made.open && this.tabulate(made));
     new ResizeObserver(() => this.plot.clientWidth !== this.width && this.draw()).observe(this.plot);
   }
 
@@ -69,6 +73,29 @@ class Chart {
     }
     const title = Object.assign(document.createElement("span"), { className: "head", textContent: head ?? "" });
     this.readout.replaceChildren(...(this.cursor === null ? [...parts, title] : [title, " ", ...parts]));
+  }
+
+  // What the cursor reads, place after place: the table of a chart that brings none of its own.
+  tabulate(made) {
+    const last = Math.min(this.drawn.ends[1], MOST_ROWS - 1), named = this.spec.kind === "time" || this.spec.kind === "bars";
+    const row = (kind, texts) => {
+      const line = document.createElement("tr");
+      line.append(...texts.map((textContent, i) => Object.assign(document.createElement(i ? kind : "th"), { textContent, className: i && named ? "n" : "short" })));
+      return line;
+    };
+    const table = document.createElement("table"), head = document.createElement("thead"), body = document.createElement("tbody");
+    head.append(row("th", ["", ...(named ? this.drawn.legend(0).map(({ name }) => name) : ["value"])]));
+    for (let i = 0; i <= last; i++) {
+      const items = this.drawn.legend(i);
+      body.append(row("td", [this.drawn.head(i), ...(named ? items.map(({ value }) => value) : [items.map(({ name, value }) => [name, value].filter(Boolean).join(" ")).join(", ")])]));
+    }
+    table.append(head, body);
+    const frame = Object.assign(document.createElement("div"), { className: last > 20 ? "scroll tall" : "scroll", tabIndex: 0 });
+    frame.setAttribute("role", "region");
+    frame.setAttribute("aria-label", this.plot.getAttribute("aria-label").split(";")[0].replace("Chart", "Table"));
+    frame.append(table);
+    made.querySelector(".scroll")?.remove();
+    made.append(frame);
   }
 
   listen() {
