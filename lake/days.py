@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shlex
@@ -13,7 +14,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from lake import advice, notes
+from lake import advice, fresh, notes
 from lake.layout import MANIFEST, SUCCESS, Shelf
 from lake.manifest import Entry, digest, parsed
 from lake.settings import shown
@@ -78,13 +79,26 @@ def how_to_make(shelf: Shelf, start: date, end: date) -> str:
 
 def command(shelf: Shelf) -> str:
     """Which command makes days of this shelf, in this lake and from the source it holds?"""
-    words = [f"python -m {VERBS[shelf.dataset.name]} --symbol {shelf.symbol} --tf {shelf.tf}"]
-    said = notes.read(shelf, notes.OFFERED) if shelf.dataset.phase == "P1" else None
-    if said and said.get("source") not in (None, "sim"):
-        words.append(f"--source {said['source']}")
+    is_bars = shelf.dataset.phase == "P1"
+    if is_bars and (shorter := _shorter(shelf)):
+        words = [f"python -m p1_ingest resample --symbol {shelf.symbol} --from {shorter} --to {shelf.tf}"]
+    else:
+        words = [f"python -m {VERBS[shelf.dataset.name]} --symbol {shelf.symbol} --tf {shelf.tf}"]
+        said = notes.read(shelf, notes.OFFERED) if is_bars else None
+        if said and said.get("source") not in (None, "sim"):
+            words.append(f"--source {said['source']}")
     if shelf.root == shelf.folder:
         return " ".join([*words, f"--out {shlex.quote(shown(shelf.folder))}"])
     return " ".join(words) + advice.at(shelf.root)
+
+
+def _shorter(shelf: Shelf) -> str | None:
+    """From which timeframe were these bars resampled, by the newest day that says anything? None where from none."""
+    for day in reversed(shelf.days_on_disk()):
+        with contextlib.suppress(Tampered):
+            if known := entry(shelf, day):
+                return fresh.shorter_of(known.source)
+    return None
 
 
 def committed(shelf: Shelf) -> dict[date, Entry]:

@@ -16,6 +16,7 @@ NO_INPUTS = digest(b"")
 WALKS = re.compile(r"P1 bars (\d{4}-\d\d-\d\d) … (\d{4}-\d\d-\d\d)")
 MEETS = re.compile(r"labels (\d{4}-\d\d-\d\d) … (\d{4}-\d\d-\d\d)")
 EVENTS = re.compile(r"events of a file ([0-9a-f]{64})")
+RESAMPLED = re.compile(r": resampled from (\w+): ")
 
 
 def inputs_digest(read: Iterable[tuple[str, date, str | None]], also: str = "") -> str:
@@ -38,6 +39,11 @@ def is_fresh(known: Entry | None, inputs: str, code: str) -> bool:
 def days_back(reach: int, tf: Timeframe) -> int:
     """How many days before its own does a day's first row reach, over `reach` bars?"""
     return -(-reach // tf.per_day)
+
+
+def resampled_inputs(shorter: str, day: date, made_of: Entry | None) -> str:
+    """Which digest stands for all that a day of resampled bars is made of: the day of the shorter ones?"""
+    return inputs_digest([(f"bars {shorter}", day, made_of.sha256 if made_of else None)])
 
 
 def features_inputs(day: date, back: int, bars: Mapping[date, Entry | None], names: Sequence[str]) -> str:
@@ -67,6 +73,18 @@ def weights_inputs(
     """Which digest stands for all that a day of weights is made of: the label days whose spans meet its own, and the
     P1 days of their bars?"""
     return inputs_digest([*_read("labels", *met, labels), *_read("bars", *walked, bars)])
+
+
+def shorter_of(cell: str) -> str | None:
+    """Which timeframe does a P1 day's source cell say its bars were resampled from? None where they were ingested."""
+    told = RESAMPLED.search(cell)
+    return told[1] if told else None
+
+
+def resampled(cell: str, shorter: str) -> str:
+    """How does a source cell say it, of bars whose own cell this is: `sim SYNTHETIC: resampled from 5m: price (…)`?"""
+    head, _, series = cell.partition(": ")
+    return f"{head}: resampled from {shorter}: {series}"
 
 
 def walked(cell: str) -> tuple[date, date] | None:

@@ -6,7 +6,6 @@ hashed again.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -26,7 +25,6 @@ from meta.errors import NotReady, PerplakeError
 from meta.timeframes import TIMEFRAMES, Timeframe, day_of, days_between, utc
 
 READERS = 4
-RESAMPLED = re.compile(r": resampled from (\w+):")  # in a P1 day's source cell: the timeframe its bars were made of
 
 
 @dataclass(frozen=True)
@@ -200,14 +198,14 @@ def _raw(place: Shelf, bars: Mapping[date, Looked], day: date) -> Iterator[Link]
 
 def _told(place: Shelf, day: date, entry: Entry) -> tuple[Shelf, Entry | None, str]:
     """Which shelf and part does the record know this day by? Resampled bars by the shorter ones they were made of."""
-    shorter = RESAMPLED.search(entry.source)
+    shorter = fresh.shorter_of(entry.source)
     if shorter is None:
         return place, entry, ""
-    under = layout.shelf(place.root, place.dataset, TIMEFRAMES[shorter[1]], place.symbol)
+    under = layout.shelf(place.root, place.dataset, TIMEFRAMES[shorter], place.symbol)
     read, why = _look(under, day)
     if read is None:
         return under, None, why or f"is not committed any more, and {place.tf} was resampled from it"
-    if entry.inputs != fresh.inputs_digest([(f"bars {under.tf}", day, read.entry.sha256)]):
+    if entry.inputs != fresh.resampled_inputs(shorter, day, read.entry):
         return under, None, f"is not the day that {place.tf} was resampled from; resample again"
     return under, read.entry, ""
 

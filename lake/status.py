@@ -171,7 +171,16 @@ def _stale(
     if shelf.dataset is DATASETS["weights"]:
         labels = entries.get(("labels", shelf.tf.name, shelf.symbol), {})
         return {day: why for day, entry in known.items() if (why := _why_weights(entry, bars, labels))}
-    return {}
+    return {day: why for day, entry in known.items() if (why := _why_bars(shelf, day, entry, entries))}
+
+
+def _why_bars(shelf: Shelf, day: date, entry: Entry, entries: Mapping[tuple[str, str, str], dict[date, Entry]]) -> str:
+    shorter = fresh.shorter_of(entry.source)
+    if shorter is None:
+        return ""
+    made_of = entries.get((shelf.dataset.name, shorter, shelf.symbol), {}).get(day)
+    sound = entry.inputs == fresh.resampled_inputs(shorter, day, made_of)
+    return "" if sound else f"the {shorter} bars of {day} " + ("changed" if made_of else "are gone")
 
 
 def _why_features(day: date, back: int, entry: Entry, bars: Mapping[date, Entry], said: Mapping) -> str:

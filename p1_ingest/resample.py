@@ -17,12 +17,10 @@ from lake.manifest import Entry, Provenance
 from lake.parts import schema_digest, stamps
 from meta.datasets import DATASETS
 from meta.errors import NotReady, Refused
-from meta.timeframes import Timeframe
 from p1_ingest.bars import SCHEMA
 from p1_ingest.wanted import CODE_SETTINGS, chunks
 
 RULES = {**CODE_SETTINGS, "resample": 1}  # goes up when a rule below changes
-MARK = "resampled from "  # in a manifest's source cell: which timeframe the bars were made of
 
 
 @dataclass
@@ -83,8 +81,8 @@ def resample(
     with commit.writing(target, wait) as writer:
         known = days.committed(target)
         _not_over_ingested(target, known, force)
-        rules = code()
-        stale = [day for day in wanted if not fresh.is_fresh(known.get(day), _inputs(source, day, have[day]), rules)]
+        rules, made_of = code(), {day: fresh.resampled_inputs(source.tf.name, day, have[day]) for day in wanted}
+        stale = [day for day in wanted if not fresh.is_fresh(known.get(day), made_of[day], rules)]
         done.fresh = len(wanted) - len(stale)
         for chunk in chunks(stale):
             for day in chunk:
@@ -98,7 +96,7 @@ def resample(
 
 def _not_over_ingested(target: Shelf, known: Mapping[date, Entry], force: bool) -> None:
     """A symbol's timeframe is ingested or resampled: a reader should not have to ask which, day by day."""
-    ingested = [day for day, entry in known.items() if MARK not in entry.source]
+    ingested = [day for day, entry in known.items() if fresh.shorter_of(entry.source) is None]
     if ingested and not force:
         raise Refused(
             f"{target} in {target.root} holds {len(ingested)} ingested days ({ingested[0]} … {ingested[-1]}); "
@@ -106,22 +104,13 @@ def _not_over_ingested(target: Shelf, known: Mapping[date, Entry], force: bool) 
         )
 
 
-def _inputs(source: Shelf, day: date, made_of: Entry) -> str:
-    return fresh.inputs_digest([(f"bars {source.tf}", day, made_of.sha256)])
-
-
 def _stage(writer: commit.Writer, read: Day, source: Shelf, target: Shelf, force: bool, done: Resampled) -> None:
     bars = read.table()
     table = grouped(bars.select(SCHEMA.names), read.day, source.tf, target.tf)
-    provenance = Provenance(_source_cell(read.entry.source, source.tf), _inputs(source, read.day, read.entry), code())
+    made_of = fresh.resampled_inputs(source.tf.name, read.day, read.entry)
+    provenance = Provenance(fresh.resampled(read.entry.source, source.tf.name), made_of, code())
     staged = writer.stage(read.day, table, provenance, guard=True, allow_shrink=force)
     done.unchanged += not staged
     done.bars += table.num_rows
     touched = np.unique((stamps(bars).to_numpy() - 1) // target.tf.ms)
     done.incomplete += len(touched) - table.num_rows
-
-
-def _source_cell(cell: str, tf: Timeframe) -> str:
-    """The cell of the bars it was made of, and that it was: `sim SYNTHETIC: resampled from 5m: price (…), oi (…)`."""
-    head, _, series = cell.partition(": ")
-    return f"{head}: {MARK}{tf}: {series}"

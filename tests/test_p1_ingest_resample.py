@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lake import commit, days, notes
+from lake import commit, days, notes, repair
+from lake import status as lake_status
 from lake.cli import Span, status
 from lake.groups import grouped
 from lake.layout import Shelf
@@ -163,6 +164,31 @@ def test_only_days_whose_bars_changed_are_made_again(root: Path) -> None:
     lakes.committed(small, [lakes.DAY + timedelta(days=1)], seed=9, columns=BARS)
     done = resample(small, large, ALL)
     assert (done.committed, done.fresh) == ([lakes.DAY + timedelta(days=1)], 2)
+
+
+def test_days_whose_bars_changed_or_are_gone_are_told_as_stale(root: Path) -> None:
+    small, large = small_lake(root)
+    resample(small, large, ALL)
+    assert [len(one.stale) for one in lake_status.status(root).shelves] == [0, 0]
+    first, second, _ = lakes.the_days(3)
+    lakes.committed(small, [second], seed=9, columns=BARS)
+    with commit.writing(small) as writer:
+        writer.remove(first)
+        writer.publish()
+    told = {one.shelf.tf.name: one.stale for one in lake_status.status(root).shelves}
+    small_tf, large_tf = small.tf.name, large.tf.name
+    gone, changed = f"the {small_tf} bars of {first} are gone", f"the {small_tf} bars of {second} changed"
+    assert told == {small_tf: {}, large_tf: {first: gone, second: changed}}
+
+
+def test_a_damaged_day_is_made_again_of_the_bars_it_was_made_of(root: Path) -> None:
+    small, large = small_lake(root)
+    resample(small, large, ALL)
+    (large.day_folder(lakes.DAY) / large.part_name(lakes.DAY)).write_bytes(b"")
+    told = [one.command for one in repair.repair(root)]
+    assert len(told) == 1
+    assert told[0].startswith(f"python -m p1_ingest resample --symbol BTCUSDT --from {small.tf} --to {large.tf} ")
+    assert told[0].endswith(f"--start {lakes.DAY} --end {lakes.DAY}")
 
 
 def test_day_by_day_equals_at_once(root: Path) -> None:
