@@ -17,8 +17,16 @@ BARS = DATASETS["bars"]
 
 @click.command()
 @click.option("--from", "from_tf", required=True, metavar="TF", help="Timeframe of the committed bars to read.")
-@click.option("--to", "to_tf", required=True, multiple=True, metavar="TF", help="Timeframe to make, repeatable or a,b.")
-@click.option("--symbol", multiple=True, metavar="S", help="Symbol, repeatable or a,b,c.")
+@click.option(
+    "--to",
+    "to_tf",
+    required=True,
+    multiple=True,
+    callback=cli.split,
+    metavar="TF",
+    help="Timeframe to make, repeatable or a,b.",
+)
+@click.option("--symbol", multiple=True, callback=cli.split, metavar="S", help="Symbol, repeatable or a,b,c.")
 @cli.range_options
 @cli.lake_option
 @click.option("--force", is_flag=True, help="Write over ingested days, and days that shrink.")
@@ -45,10 +53,10 @@ def resample(
     """
     from p1_ingest import resample as resampling
 
-    source, targets = timeframe(from_tf), [timeframe(name) for name in _split(to_tf)]
+    source, targets = timeframe(from_tf), [timeframe(name) for name in to_tf]
     for target in targets:
         resampling.members(source, target)
-    names = cli.symbols_of(_split(symbol))
+    names = cli.symbols_of(symbol)
     where = cli.opened(lake)
     results, failures = [], []
     for name in names:
@@ -70,7 +78,3 @@ def resample(
     for failure in failures:
         cli.say(f"error: {failure}")
     return 1 if failures else 0
-
-
-def _split(given: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name.strip() for value in given for name in value.split(",") if name.strip()))
