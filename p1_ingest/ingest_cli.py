@@ -123,7 +123,7 @@ def ingest(
     legacy = settings.convert(settings.read_yaml(conf), LegacyConf, settings.shown(conf)) if conf else None
     name = roots.source_in_use(asked or ("coinglass" if legacy else None))  # the 15m form is CoinGlass's
     where = cli.opened(lake, name) if not (out or legacy) else None
-    targets = _legacy_targets(legacy) if legacy else _targets(where, out, symbol, tf, span)
+    targets = _legacy_targets(legacy, name) if legacy else _targets(where, out, symbol, tf, span, name)
     root = targets[0].shelf.root
     roots.not_over_real_data(root, name)
     moment = venues.Moment(venues.now_ms())
@@ -150,7 +150,7 @@ def _replay(asked, raw, lake, out, symbol, tf, span, choice, tell, log, as_json:
     name = asked or replay_cli.recorded_source(raw, lake)
     where = cli.opened(lake, name) if not out else None
     if out or span:
-        shelves = {target.shelf: target.span for target in _targets(where, out, symbol, tf, span)}
+        shelves = {target.shelf: target.span for target in _targets(where, out, symbol, tf, span, name)}
     else:
         assert where is not None
         recorded = Path(raw).absolute() if raw else where
@@ -161,23 +161,23 @@ def _replay(asked, raw, lake, out, symbol, tf, span, choice, tell, log, as_json:
     return _told(root, results, failures, as_json)
 
 
-def _legacy_targets(conf: LegacyConf) -> list[Target]:
+def _legacy_targets(conf: LegacyConf, source: str) -> list[Target]:
     out, tf = Path(conf.out_dir), timeframe(conf.tf)
     span = cli.make_span(None, str(conf.start), str(conf.end))
     shelf = layout.shelf_at(out, DATASETS["bars"], tf, checked_symbol(conf.symbol))
-    cli.say(roots.banner(shelf.root))
+    cli.say(roots.banner(shelf.root, source))
     return [Target(shelf, span)]
 
 
 def _targets(
-    where: Path | None, out: Path | None, symbol: tuple[str, ...], tf: tuple[str, ...], span: Span
+    where: Path | None, out: Path | None, symbol: tuple[str, ...], tf: tuple[str, ...], span: Span, source: str
 ) -> list[Target]:
     symbols, tfs = cli.symbols_of(symbol), cli.timeframes_of(tf)
     if out is not None:
         if len(symbols) * len(tfs) != 1:
             raise Usage("--out takes one symbol and one timeframe; leave it out to write several into the lake")
         shelf = layout.shelf_at(out, DATASETS["bars"], tfs[0], symbols[0])
-        cli.say(roots.banner(shelf.root))
+        cli.say(roots.banner(shelf.root, source))
         return [Target(shelf, span)]
     assert where is not None
     return [Target(layout.shelf(where, DATASETS["bars"], one, name), span) for one in tfs for name in symbols]

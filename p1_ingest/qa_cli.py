@@ -70,6 +70,8 @@ def _targets(
     """Which shelves do the options name, and which of their days does the glob select (None: all)?"""
     names, tfs = cli.symbols_of(symbol), cli.timeframes_of(tf)
     if glob is not None:
-        return [(found.shelf, found.days) for found in layout.selected(glob, BARS, tfs[0], names[0])]
+        chosen = layout.selected(glob, BARS, tfs[0], names[0])
+        cli.announce(found.shelf for found in chosen)
+        return [(found.shelf, found.days) for found in chosen]
     where = cli.opened(lake)
     return [(layout.shelf(where, BARS, one, name), None) for one in tfs for name in names]

@@ -37,6 +37,7 @@ def _targets(
     found: list[tuple[Shelf, tuple[date, ...] | None]]
     if glob is not None:
         found = [(one.shelf, one.days) for one in layout.selected(glob, FEATURES, tfs[0], names[0])]
+        cli.announce(shelf for shelf, _ in found)
     else:
         where = cli.opened(lake)
         found = [(layout.shelf(where, FEATURES, one, name), None) for one in tfs for name in names]

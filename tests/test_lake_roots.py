@@ -1,0 +1,47 @@
+"""Every command says first which lake it works on, and that it is synthetic, however the lake was named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pytest
+
+from lake.cli import status
+from p1_ingest import cli as p1
+from p2_features import cli as p2
+from p3_labels import cli as p3
+from tests import lakes
+
+
+@pytest.mark.parametrize("free", [False, True])
+def test_the_first_synthetic_days_of_a_folder_are_announced_as_such(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], free: bool
+) -> None:
+    out = tmp_path / "bars" if free else tmp_path / "parquet" / "4h" / "BTCUSDT"
+    assert status(p1.commands, "p1_ingest", _words("ingest --source sim --tf 4h --days 1 --out", out)) == 0
+    first = capsys.readouterr().err.splitlines()[0]
+    assert first.startswith(f"lake {out if free else tmp_path}  SYNTHETIC")
+
+
+@pytest.mark.parametrize(
+    ("commands", "dataset", "words"),
+    [
+        (p1.commands, "bars", "qa --out {out} --glob"),
+        (p2.commands, "features", "validate --qa {out} --glob"),
+        (p3.commands, "labels", "validate --report {out} --labels"),
+        (p3.commands, "labels", "sample --labels"),
+    ],
+)
+def test_a_glob_that_is_judged_names_its_lake(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], commands: click.Group, dataset: str, words: str
+) -> None:
+    lakes.committed(lakes.a_shelf(tmp_path))
+    shelf = lakes.committed(lakes.a_shelf(tmp_path, dataset=dataset))
+    glob = shelf.folder / "y=*/m=*/d=*/part-*.parquet"
+    status(commands, "x", _words(words.format(out=tmp_path / "report.json"), glob))
+    assert capsys.readouterr().err.startswith(f"lake {tmp_path}  SYNTHETIC")
+
+
+def _words(words: str, path: Path) -> list[str]:
+    return [*words.split(), str(path)]
