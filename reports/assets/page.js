@@ -81,10 +81,11 @@ class Chart {
     const row = (kind, texts) => {
       const line = document.createElement("tr");
       line.append(...texts.map((textContent, i) => Object.assign(document.createElement(i ? kind : "th"), { textContent, className: i && named ? "n" : "short" })));
+      line.firstChild.scope = kind === "th" ? "col" : "row";
       return line;
     };
     const table = document.createElement("table"), head = document.createElement("thead"), body = document.createElement("tbody");
-    head.append(row("th", ["", ...(named ? this.drawn.legend(0).map(({ name }) => name) : ["value"])]));
+    head.append(row("th", ["place", ...(named ? this.drawn.legend(0).map(({ name }) => name) : ["value"])]));
     for (let i = 0; i <= last; i++) {
       const items = this.drawn.legend(i);
       body.append(row("td", [this.drawn.head(i), ...(named ? items.map(({ value }) => value) : [items.map(({ name, value }) => [name, value].filter(Boolean).join(" ")).join(", ")])]));
