@@ -17,6 +17,8 @@ NAMES = tuple(column.name for column in KEYS)
 STAMP = pa.timestamp("ms", "UTC")
 SCHEMA = pa.schema([("ts", STAMP), ("column", pa.string()), ("old", pa.float64()), ("new", pa.float64())])
 Values = tuple[np.ndarray, np.ndarray]  # (n,) float64, and (n,) bool: a value is said there
+Cells = tuple[np.ndarray, Values, Values]  # (n,) int64, closes, UTC ms; what was said there, and is
+NO_CELLS: Cells = (np.zeros(0, np.int64), (np.zeros(0), np.zeros(0, bool)), (np.zeros(0), np.zeros(0, bool)))
 
 
 def between(old: pa.Table, new: pa.Table) -> pa.Table:
@@ -46,21 +48,26 @@ def between(old: pa.Table, new: pa.Table) -> pa.Table:
 
 def undone(new: pa.Table, changes: pa.Table, schema: pa.Schema, symbol: str) -> pa.Table:
     """Which table was it, before these changes, under this schema?"""
-    appeared, gone = (_bars(changes, side) for side in ("old", "new"))
+    cells = _by_column(changes)
+    whole, was, _ = cells.get(BAR, NO_CELLS)
     ts = _closes(new)
-    keep = ~np.isin(ts, appeared)
+    keep = ~np.isin(ts, whole[~was[1]])
+    gone = np.setdiff1d(whole[was[1]], ts[keep], assume_unique=True)
+    rest = new if keep.all() else new.filter(pa.array(keep))
     closes = np.sort(np.concatenate([ts[keep], gone]))
     at = np.searchsorted(closes, ts[keep])
-    cells = _by_column(changes)
     arrays = [pa.array([symbol] * len(closes), pa.string()), pa.array(closes, pa.int64()).cast(STAMP)]
     for field in list(schema)[len(NAMES) :]:
+        there = field.name in new.column_names
+        if there and not len(gone) and field.name not in cells and rest.field(field.name).type == field.type:
+            arrays.append(rest.column(field.name).combine_chunks())
+            continue
         values, said = _said(0, len(closes))
-        if field.name in new.column_names:
-            values[at], said[at] = _at(_values(new.column(field.name)), keep)
-        if field.name in cells:
-            rows = cells[field.name]
-            place = np.searchsorted(closes, _closes(rows))
-            values[place], said[place] = _values(rows.column("old"))
+        if there:
+            values[at], said[at] = _values(rest.column(field.name))
+        place, old, _ = cells.get(field.name, NO_CELLS)
+        row = np.searchsorted(closes, place)
+        values[row], said[row] = old
         arrays.append(typed(values, said, field.type))
     return pa.Table.from_arrays(arrays, schema=schema)
 
@@ -98,15 +105,11 @@ def _rows(name: str, ts: np.ndarray, old: Values, new: Values) -> pa.Table:
     return pa.Table.from_arrays([stamped, pa.array([name] * len(ts), pa.string()), *sides], schema=SCHEMA)
 
 
-def _bars(changes: pa.Table, side: str) -> np.ndarray:
-    """The closes of bars that this side of the changes does not have."""
-    chosen = pc.and_(pc.equal(changes.column("column"), BAR), pc.is_null(changes.column(side)))
-    return _closes(changes.filter(chosen))
-
-
-def _by_column(changes: pa.Table) -> Mapping[str, pa.Table]:
-    names = [name for name in pc.unique(changes.column("column")).to_pylist() if name != BAR]
-    return {name: changes.filter(pc.equal(changes.column("column"), name)) for name in names}
+def _by_column(changes: pa.Table) -> Mapping[str, Cells]:
+    names = np.array(changes.column("column").to_pylist(), object)
+    ts, old, new = _closes(changes), _values(changes.column("old")), _values(changes.column("new"))
+    chosen = {name: np.flatnonzero(names == name) for name in dict.fromkeys(names.tolist())}
+    return {name: (ts[at], _at(old, at), _at(new, at)) for name, at in chosen.items()}
 
 
 def _closes(table: pa.Table) -> np.ndarray:

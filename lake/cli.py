@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -92,6 +92,39 @@ def lake_option(command: F) -> F:
     return click.option("--lake", metavar="ROOT", help="The lake's root; else PERPLAKE_LAKE, else conf, else data.")(
         command
     )
+
+
+def as_of_option(command: F) -> F:
+    """--as-of: the lake as it was known then; the command is handed that root as its lake."""
+
+    def known_then(*args: Any, as_of: str | None, **kwargs: Any) -> Any:
+        if as_of is not None:
+            kwargs["lake"] = str(as_known(kwargs.get("lake"), as_of, kwargs))
+        return command(*args, **kwargs)
+
+    known_then.__name__, known_then.__doc__ = command.__name__, command.__doc__
+    known_then.__dict__.update(command.__dict__)
+    told = "The lake as it was known at TIME (UTC), or first-seen: the first value of each bar, before any restatement."
+    return click.option("--as-of", metavar="TIME", help=told)(known_then)  # type: ignore[return-value]
+
+
+def as_known(lake: str | None, as_of: str, given: Mapping[str, Any]) -> Path:
+    """Which root is the lake as of then? Made for the symbols that were given, the timeframes that SQL speaks of.
+
+    Raises Usage where files were given beside, and what `frozen` raises.
+    """
+    from lake.frozen import frozen
+
+    for name in ("glob", "features", "bars"):
+        if given.get(name):
+            raise Usage(f"--as-of finds its own files, and --{name} names others; give one of them")
+    chosen = given.get("symbol") or ("symbol" in given and settings.variable("SYMBOLS"))
+    names = symbols_of(given["symbol"]) if chosen else None
+    spoken = re.findall(r"_(\d+[mhd])\b", given.get("sql", "").lower())
+    found = frozen(roots.root(lake), as_of, spoken or None, names)
+    for line in found.lines():
+        say(line)
+    return found.root
 
 
 def symbol_options(command: F) -> F:

@@ -90,6 +90,7 @@ def view(db: Path | None, glob: str, name: str, lake: str | None, debug: bool) -
 )
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write; else standard output.")
 @click.option("--rows", type=click.IntRange(1), default=40, show_default=True, help="Rows of a table shown.")
+@cli.as_of_option
 @cli.lake_option
 @cli.debug_option
 def query(sql: str, form: str | None, output: Path | None, rows: int, lake: str | None, debug: bool) -> int:
@@ -108,6 +109,7 @@ def query(sql: str, form: str | None, output: Path | None, rows: int, lake: str 
 
 
 @commands.command()
+@cli.as_of_option
 @cli.lake_option
 @cli.debug_option
 def shell(lake: str | None, debug: bool) -> int:

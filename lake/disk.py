@@ -122,6 +122,16 @@ def replace(one: Path, other: Path) -> None:
     os.replace(one, other)
 
 
+def link(source: Path, target: Path) -> None:
+    """Give a file that is never written again a second name; where the file system will not, a copy."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EXDEV, errno.EMLINK, errno.EOPNOTSUPP):
+            raise
+        create(target, source.read_bytes())
+
+
 def unlink(path: Path) -> None:
     """Remove a file, if it is there."""
     path.unlink(missing_ok=True)

@@ -31,17 +31,20 @@ def load(
     as_: str = "polars",
     *,
     of: str = "bars",
+    as_of: str | None = None,
 ) -> Any:
     """What does the lake hold of one symbol from start to end?
 
     start, end : UTC days of the bars' open, both inclusive; None is the first, the last there is. of : bars, features,
     labels or weights. as_ : polars, pandas, arrow (a Table) or numpy (name -> array). Columns as in the data
-    dictionary, ts ascending; days that are not committed have no rows.
+    dictionary, ts ascending; days that are not committed have no rows. as_of : an instant (UTC), or first-seen: the
+    lake as it was known then; features and labels have to be built of that first.
     Raises NotReady where no day of that range is committed, Usage, Tampered.
     """
     _is_kind(as_)
-    root, named = roots.root(lake), timeframe(tf)
-    shelf = layout.shelf(root, dataset(of), named, checked_symbol(symbol))
+    named, checked = timeframe(tf), checked_symbol(symbol)
+    root = _root(lake, as_of, [checked])
+    shelf = layout.shelf(root, dataset(of), named, checked)
     with locks.snapshot(root):
         return turned(whole(shelf, *span(start, end)), as_)
 
@@ -55,23 +58,34 @@ def train_table(
     as_: str = "polars",
     *,
     folds: str | None = None,
+    as_of: str | None = None,
 ) -> Any:
     """What can a model learn from: features, labels, weights and folds of the same bars, one row each?
 
     The rows and columns of the view `train_*`, for these symbols, by symbol and ts; concurrency, uniqueness, w_return
-    and fold, weight are null where there are none. folds : a snapshot's name, else conf's.
+    and fold, weight are null where there are none. folds : a snapshot's name, else conf's. as_of : as `load` has it.
     Raises NotReady where a symbol has no features or labels there, Refused for days of two schemas and for folds of
     other labels than those that stand there, Usage, Tampered.
     """
 
     _is_kind(as_)
-    root, named, asked = roots.root(lake), timeframe(tf), span(start, end)
-    names = [symbols] if isinstance(symbols, str) else list(symbols)
+    named, asked = timeframe(tf), span(start, end)
+    names = [checked_symbol(name) for name in ([symbols] if isinstance(symbols, str) else symbols)]
     if not names:
         raise Usage("train_table: no symbol is named; name one or more")
+    root = _root(lake, as_of, names)
     with locks.snapshot(root):
         rows = fold_rows(root, named, folds)
-        return turned(training(root, named, sorted({checked_symbol(name) for name in names}), *asked, rows), as_)
+        return turned(training(root, named, sorted(set(names)), *asked, rows), as_)
+
+
+def _root(lake: str | Path | None, as_of: str | None, symbols: list[str]) -> Path:
+    root = roots.root(lake)
+    if as_of is None:
+        return root
+    from lake.frozen import frozen
+
+    return frozen(root, as_of, symbols=symbols).root
 
 
 def folds(tf: str = "5m", name: str | None = None, lake: str | Path | None = None, as_: str = "polars") -> Any:

@@ -69,6 +69,7 @@ def _targets(
 )
 @cli.symbol_options
 @cli.range_options
+@cli.as_of_option
 @cli.lake_option
 @click.option("--set", "set_name", metavar="NAME", help="Feature set of conf/features.yaml; core unless chosen before.")
 @click.option("--with", "include", multiple=True, metavar="F", help="Have this feature, and decide again.")

@@ -78,6 +78,7 @@ def _targets(
 @click.option("--out", type=click.Path(path_type=Path), help="Where to write: …/labels/TF/SYMBOL, or any folder.")
 @cli.symbol_options
 @cli.range_options
+@cli.as_of_option
 @cli.lake_option
 @click.option("--k", type=float, help="Both barriers, in multiples of the average true range (1.2).")
 @click.option("--k-up", type=float, help="The upper barrier alone.")

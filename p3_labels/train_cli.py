@@ -39,6 +39,7 @@ def _each(shelves: list[Shelf], work: Callable[[Shelf], T]) -> tuple[list[T], in
 @click.command()
 @cli.symbol_options
 @cli.range_options
+@cli.as_of_option
 @cli.lake_option
 @click.option("--H", "horizon", type=click.IntRange(1), help="Horizon in bars, where the labels are not of conf's.")
 @click.option("--json", "as_json", is_flag=True, help="What was done as JSON.")
@@ -87,6 +88,7 @@ def weights(
 @click.command()
 @cli.symbol_options
 @cli.range_options
+@cli.as_of_option
 @cli.lake_option
 @click.option("--name", help="What the snapshot is called (main).")
 @click.option("--kind", type=click.Choice(KINDS), help="Each block once, every choice of blocks, or only forward.")

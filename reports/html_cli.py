@@ -14,6 +14,7 @@ from lake.cli import Span
 @cli.symbol_options
 @cli.range_options
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Folder; else reports/.")
+@cli.as_of_option
 @cli.lake_option
 @cli.debug_option
 def html(

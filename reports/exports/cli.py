@@ -47,6 +47,7 @@ def _options(intervals: bool | None) -> Callable[[cli.F], cli.F]:
         option("--format", "form", type=click.Choice([*FORMS]), default="both", show_default=True, help="File format."),
         option("--output", type=click.Path(path_type=Path, file_okay=False), help="Folder; else exports/."),
         option("--json", "as_json", is_flag=True, help="Tell what was written as JSON."),
+        cli.as_of_option,
         cli.lake_option,
         cli.debug_option,
     ]
