@@ -216,10 +216,10 @@ def opened(flag: str | None, source: str | None = None) -> Path:
     return where
 
 
-def announce(shelves: Iterable[Shelf]) -> None:
+def announce(shelves: Iterable[Shelf], source: str | None = None) -> None:
     """Say which lakes are meant where a path, not --lake, named them."""
-    for where in dict.fromkeys(shelf.root for shelf in shelves):
-        say(roots.banner(where))
+    for where, shelf in {shelf.root: shelf for shelf in shelves}.items():
+        say(roots.banner(where, source, shelf if shelf.folder == where else None))
 
 
 def compiling() -> None:

@@ -53,14 +53,18 @@ def shelves(where: Path, only: Dataset | None = None) -> list[Shelf]:
 def first_days(where: Path) -> Iterator[str]:
     """What does the source cell of the first committed P1 day of each shelf say?"""
     for place in shelves(where, FOLDERS["parquet"]):
-        for day in place.days_on_disk():
-            try:
-                known = days.entry(place, day)
-            except PerplakeError:
-                continue
-            if known is not None:
-                yield known.source
-                break
+        yield from _first_day(place)
+
+
+def _first_day(place: Shelf) -> Iterator[str]:
+    for day in place.days_on_disk():
+        try:
+            known = days.entry(place, day)
+        except PerplakeError:
+            continue
+        if known is not None:
+            yield known.source
+            return
 
 
 def source_name(cell: str) -> str:
@@ -85,10 +89,13 @@ def is_synthetic(where: Path) -> bool:
     return any(source_name(cell) == SIM for cell in first_days(where))
 
 
-def banner(where: Path, source: str | None = None) -> str:
-    """What does every command say first: which lake it works on, and SYNTHETIC where it is."""
-    held = next(first_days(where), None)
-    synthetic = is_synthetic(where) if held else source == SIM
+def banner(where: Path, source: str | None = None, free: Shelf | None = None) -> str:
+    """What does every command say first: which lake it works on, and SYNTHETIC where it is.
+
+    free : the shelf, where the lake is a folder of one symbol and tells nothing of itself.
+    """
+    cells = list(first_days(where)) or ([] if free is None else list(_first_day(free)))
+    synthetic = any(source_name(cell) == SIM for cell in cells) if cells else source == SIM
     mark = "  SYNTHETIC data: made up, good for trying things out only" if synthetic else ""
     return f"lake {settings.shown(where)}{mark}"
 

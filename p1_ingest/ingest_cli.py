@@ -165,7 +165,7 @@ def _legacy_targets(conf: LegacyConf, source: str) -> list[Target]:
     out, tf = Path(conf.out_dir), timeframe(conf.tf)
     span = cli.make_span(None, str(conf.start), str(conf.end))
     shelf = layout.shelf_at(out, DATASETS["bars"], tf, checked_symbol(conf.symbol))
-    cli.say(roots.banner(shelf.root, source))
+    cli.announce([shelf], source)
     return [Target(shelf, span)]
 
 
@@ -177,7 +177,7 @@ def _targets(
         if len(symbols) * len(tfs) != 1:
             raise Usage("--out takes one symbol and one timeframe; leave it out to write several into the lake")
         shelf = layout.shelf_at(out, DATASETS["bars"], tfs[0], symbols[0])
-        cli.say(roots.banner(shelf.root, source))
+        cli.announce([shelf], source)
         return [Target(shelf, span)]
     assert where is not None
     return [Target(layout.shelf(where, DATASETS["bars"], one, name), span) for one in tfs for name in symbols]

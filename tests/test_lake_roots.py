@@ -24,6 +24,15 @@ def test_the_first_synthetic_days_of_a_folder_are_announced_as_such(
     assert first.startswith(f"lake {out if free else tmp_path}  SYNTHETIC")
 
 
+def test_a_folder_of_one_symbol_tells_it_again_and_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = _words("ingest --source sim --tf 4h --days 1 --out", tmp_path / "bars")
+    assert status(p1.commands, "p1_ingest", words) == 0
+    glob = tmp_path / "bars" / "y=*/m=*/d=*/part-*.parquet"
+    capsys.readouterr()
+    status(p1.commands, "p1_ingest", _words(f"qa --tf 4h --out {tmp_path / 'report.json'} --glob", glob))
+    assert capsys.readouterr().err.startswith(f"lake {tmp_path / 'bars'}  SYNTHETIC")
+
+
 @pytest.mark.parametrize(
     ("commands", "dataset", "words"),
     [
