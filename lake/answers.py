@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lake import advice, catalog, files, sandbox
-from meta.errors import Tampered, Usage
+from meta.errors import Refused, Tampered, Usage
 
 if TYPE_CHECKING:
     import duckdb
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 TABLE, FORMS = "table", ("csv", "json", "parquet")
 WIDE = 240  # columns of a table that goes to no terminal
 BATCH = 1 << 16  # rows
+VIEWS_OWN = "; run `python -m "  # in a refusal of a view: it names the next step itself
 # Types that no file keeps: 128-bit sums are whole numbers of 64 bits, or said to be too large.
 KEPT_AS = {"HUGEINT": "BIGINT", "UHUGEINT": "BIGINT", "INTERVAL": "VARCHAR", "UUID": "VARCHAR", "BIT": "VARCHAR"}
 
@@ -106,6 +107,9 @@ def _told(root: Path) -> Iterator[None]:
     except duckdb.CatalogException as error:
         raise Usage(f"{sandbox.one_line(error)}; the lake has {' '.join(sorted(catalog.views(root)))}") from None
     except (duckdb.IOException, duckdb.InvalidInputException) as error:
-        raise Tampered(f"lake {root}: {sandbox.one_line(error)}; {advice.verify(root)}") from None
+        said = sandbox.one_line(error)
+        if VIEWS_OWN in said:
+            raise Refused(said.removeprefix("Invalid Input Error: ")) from None
+        raise Tampered(f"lake {root}: {said}; {advice.verify(root)}") from None
     except duckdb.Error as error:
         raise Usage(sandbox.one_line(error)) from None

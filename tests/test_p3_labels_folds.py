@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
-from lake import catalog, notes, snapshots, verify
+from lake import answers, catalog, notes, snapshots, verify
 from lake import tables as lake_tables
 from lake.layout import Shelf
 from meta.errors import NotReady, PerplakeError, Refused, Tampered, Usage
@@ -187,8 +187,11 @@ def test_days_of_two_schemas_are_refused(root: Path) -> None:
     faults.changed(features, lambda t: t.append_column("new", pa.array([0.5] * t.num_rows)), EVERY[-3])
     with pytest.raises(Refused, match="two schemas"):
         lake_tables.train_table(SYMBOLS, TF, lake=root)
+    sql = f"SELECT count(*) FROM train_{TF}"
     with pytest.raises(Exception, match="two schemas"):
-        query(root, f"SELECT count(*) FROM train_{TF}")
+        query(root, sql)
+    with pytest.raises(Refused, match=rf"^train_{TF}: .*two schemas; run `python -m p2_features build` first$"):
+        answers.answer(root, sql, "table")
 
 
 # --- whole or not at all
