@@ -141,6 +141,8 @@ def status(stale: bool, as_json: bool, lake: str | None, debug: bool) -> int:
 
     where = cli.opened(lake)
     found = state.status(where)
+    if stale or as_json:
+        found = state.with_causes(found)
     if as_json:
         click.echo(json.dumps(found.data(), indent=1))
         return 0

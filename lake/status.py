@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
 
 from msgspec import to_builtins
 
 from lake import advice, days, following, fresh, locks, log, notes, probe, roots
+from lake.causes import Cause, causes
 from lake.following import Told
 from lake.layout import Shelf
 from lake.manifest import Entry
@@ -64,18 +65,21 @@ class ShelfStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """Every shelf of a lake, how days are published on its file system, and what `follow` says of itself."""
+    """Every shelf of a lake, how days are published on its file system, what `follow` says of itself, and the causes of
+    what is stale."""
 
     root: Path
     publish: str
     shelves: list[ShelfStatus] = field(default_factory=list)
     followed: Sequence[Told] = ()
+    causes: Sequence[Cause] = ()
 
     def data(self) -> dict[str, object]:
         """How is it told to machines?"""
         told = {
             "shelves": [one.data() for one in self.shelves],
             "followed": [to_builtins(one) for one in self.followed],
+            "causes": [one.data() for one in self.causes],
         }
         return {"root": str(self.root), "publish": self.publish, **told}
 
@@ -98,6 +102,7 @@ class Status:
             told += [f"{one.shelf} is being written by {one.writer}"] if one.writer else []
             told += [f"{one.shelf} {day}: damaged: {why}" for day, why in one.damaged.items()]
             told += [f"{one.shelf} {day}: stale: {why}" for day, why in one.stale.items()] if stale else []
+        told += [str(one) for one in self.causes] if stale else []
         return told + [one.line(now) for one in self.followed]
 
 
@@ -111,6 +116,12 @@ def status(root: Path) -> Status:
         if known or damaged:
             found.append(_of(shelf, known, damaged, _stale(shelf, known, entries)))
     return Status(root, probe.publish_mode(root), found, following.all_of(root))
+
+
+def with_causes(found: Status) -> Status:
+    """The same with which input days changed, and in what, since the stale days were made."""
+    stale = {one.shelf: one.stale for one in found.shelves if one.stale}
+    return replace(found, causes=causes(found.root, stale)) if stale else found
 
 
 def _entries(shelf: Shelf) -> tuple[dict[date, Entry], dict[date, str]]:
