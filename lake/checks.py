@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from lake import cli, disk, settings
+from lake import cli, disk, progress, settings
 from meta.errors import ChecksRed, PerplakeError, Usage
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def each(
 ) -> tuple[list[Report], list[str]]:
     """What is found about each target, and which could not be looked at? One that fails alone raises."""
     reports, failures = [], []
-    for target in targets:
+    for target in progress.told(targets, "looking", "symbols"):
         try:
             reports.append(look(target))
         except (PerplakeError, OSError) as error:
@@ -192,9 +192,7 @@ def tell(reports: Sequence[Report], out: Path, as_json: bool, text: str | None =
         click.echo(told)
         cli.say(wrote)
         return
-    for line in [line for report in reports for line in report.lines()]:
-        click.echo(line)
-    click.echo(wrote)
+    progress.results([*(line for report in reports for line in report.lines()), wrote])
 
 
 def _other_lake(out: Path, reports: Sequence[Report]) -> None:

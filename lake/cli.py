@@ -18,7 +18,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from lake import advice, compiled, roots, settings
+from lake import advice, compiled, progress, roots, settings
 from lake.layout import Shelf
 from meta.errors import PerplakeError, Usage
 from meta.symbols import symbol as checked_symbol
@@ -243,6 +243,7 @@ def spawned(lines: Iterable[str], where: Path | None = settings.PROJECT) -> int:
 
 def say(text: str) -> None:
     """Tell people something; standard output stays free for results."""
+    progress.clear()
     click.echo(text, err=True)
 
 
@@ -332,11 +333,11 @@ def line_of(error: BaseException) -> str:
 
 def _trace(words: list[str]) -> None:
     if "--debug" in words:
-        click.echo(redacted(traceback.format_exc()), err=True)
+        say(redacted(traceback.format_exc()))
 
 
 def _told(text: str, code: int) -> int:
-    click.echo(f"error: {redacted(' '.join(text.split()))}", err=True)
+    say(f"error: {redacted(' '.join(text.split()))}")
     return code
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from lake import advice, cli, layout, roots, settings
+from lake import advice, cli, layout, progress, roots, settings
 from lake.doctor_cli import doctor
 from meta.errors import ChecksRed, NotReady, Usage
 from meta.symbols import symbol as checked_symbol
@@ -173,12 +173,9 @@ def verify(sample: float | None, as_json: bool, lake: str | None, debug: bool) -
 
     where = cli.opened(lake)
     count = sum(len(shelf.days_on_disk()) for shelf in roots.shelves(where))
-    findings = verifying.verify(where, sample=sample)
-    if as_json:
-        click.echo(json.dumps([finding.data() for finding in findings], indent=1))
-    else:
-        for finding in findings:
-            click.echo(str(finding))
+    findings = verifying.verify(where, sample=sample, looked=progress.Meter("verifying", count, "days").add)
+    told = [json.dumps([one.data() for one in findings], indent=1)] if as_json else map(str, findings)
+    progress.results(told)
     wrong = [finding for finding in findings if finding.wrong]
     if wrong:
         things = "thing is" if len(wrong) == 1 else "things are"

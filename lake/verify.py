@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -56,30 +56,37 @@ class Looked:
     findings: tuple[Finding, ...]
 
 
-def verify(root: Path, shelves: Sequence[Shelf] | None = None, sample: float | None = None) -> list[Finding]:
+def verify(
+    root: Path,
+    shelves: Sequence[Shelf] | None = None,
+    sample: float | None = None,
+    looked: Callable[[int], None] = lambda days: None,
+) -> list[Finding]:
     """What in this lake is not as its manifests and its log say? Empty where all is well.
 
     shelves : which ones (None: all, and the folders around them). sample : the share of days, spread evenly, whose
     digest is compared (None: of all); names, sizes and manifests are compared for every day.
+    looked : called with how many days more are done.
     Writers may go on meanwhile: what looks wrong is looked at again while nothing can be published.
     """
     places = roots.shelves(root) if shelves is None else list(shelves)
     findings = list(_strangers(root if shelves is None else None, places))
     for place in places:
-        findings += _verified(place, sample)
+        findings += _verified(place, sample, looked)
     if shelves is None:
         with locks.snapshot(root):
             findings += [Finding(path, fact, heals, wrong=wrong) for path, fact, heals, wrong in snapshots.faults(root)]
     return findings + _leftovers(root, places)
 
 
-def _verified(place: Shelf, sample: float | None) -> list[Finding]:
+def _verified(place: Shelf, sample: float | None, told: Callable[[int], None]) -> list[Finding]:
     wanted = _wanted(place, sample)
     packs = [wanted[i : i + PACK] for i in range(0, len(wanted), PACK)]
     with ThreadPoolExecutor(READERS) as pool:
-        looked = [
-            found for pack in pool.map(lambda pack: [_look(place, *key) for key in pack], packs) for found in pack
-        ]
+        looked = list[Looked]()
+        for pack in pool.map(lambda pack: [_look(place, *key) for key in pack], packs):
+            looked += pack
+            told(len(pack))
     words = log.last_words(place)
     if any(found.findings for found in looked) or _disagreements(place, looked, set(), words):
         looked, staged, words = _look_again(place, wanted, looked)

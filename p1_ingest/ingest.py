@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
@@ -12,6 +11,7 @@ from datetime import date
 from lake import commit, days, notes
 from lake.layout import Shelf
 from lake.manifest import Entry
+from lake.progress import Pace
 from lake.roots import source_name
 from meta.errors import Refused
 from p1_ingest.doubt import Doubt
@@ -66,12 +66,11 @@ def ingest(
 
 def _taken(run: Run, doubt: Doubt, asked: Sequence[date], tell: Callable[[str], None]) -> None:
     """Work on the days month by month, and tell how far it is."""
-    done, began = 0, time.monotonic()
+    done, pace = 0, Pace(len(asked), "days")
     for chunk, fetched in _ahead(doubt, chunks(asked)):
         run.take(chunk, fetched)
         done += len(chunk)
-        left = (time.monotonic() - began) / done * (len(asked) - done)
-        tell(f"{chunk[0]} … {chunk[-1]}: {done} of {len(asked)} days, {left:.0f} s left")
+        tell(f"{chunk[0]} … {chunk[-1]}: {pace.at(done)}")
 
 
 def _asked(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from lake import cli, layout, roots, settings
+from lake import cli, layout, progress, roots, settings
 from lake.cli import Span
 from lake.layout import Shelf
 from lake.settings import Conf
@@ -117,9 +117,10 @@ def ingest(
         raise Usage("--refresh looks at the archive, which neither --replay nor --dry-run does; give one of them")
     asked, symbol = venues.meant(source or source_argument, exchange, symbol)
     choice = Choice(refresh_tail, skip_present, force, wait, workers, accept_checksum)
-    log, tell = cli.say if debug else None, cli.say if verbose else (lambda text: None)
+    log = cli.say if debug else None
+    tell, show = (cli.say, progress.show) if verbose else (lambda text: None,) * 2
     if replay:
-        return _replay(asked, raw, lake, out, symbol, tf, span, choice, tell, log, as_json)
+        return _replay(asked, raw, lake, out, symbol, tf, span, choice, show, log, as_json)
     legacy = settings.convert(settings.read_yaml(conf), LegacyConf, settings.shown(conf)) if conf else None
     name = roots.source_in_use(asked or ("coinglass" if legacy else None))  # the 15m form is CoinGlass's
     where = cli.opened(lake, name) if not (out or legacy) else None
@@ -139,11 +140,11 @@ def ingest(
         cli.say(f"source {venue.name}" + (venues.why_sim(asked) if venue.synthetic else ""))
         if dry_run:
             return _dry_run(venue, sender, targets, choice, as_json)
-        results, failures = _run(venue, sender, targets, choice, moment, record, tell, known)
+        results, failures = _run(venue, sender, targets, choice, moment, record, show, known)
     return _told(root, results, failures, as_json)
 
 
-def _replay(asked, raw, lake, out, symbol, tf, span, choice, tell, log, as_json: bool) -> int:  # type: ignore[no-untyped-def]
+def _replay(asked, raw, lake, out, symbol, tf, span, choice, show, log, as_json: bool) -> int:  # type: ignore[no-untyped-def]
     """Ask the record: the range where one is given, else every run it holds of these symbols and timeframes."""
     from p1_ingest import replay_cli
 
@@ -157,7 +158,7 @@ def _replay(asked, raw, lake, out, symbol, tf, span, choice, tell, log, as_json:
         shelves = dict.fromkeys(replay_cli.recorded_shelves(where, recorded, name, symbol, tf), span)
     root = next(iter(shelves)).root
     roots.not_over_real_data(root, name)
-    results, failures = replay_cli.replayed(name, Path(raw).absolute() if raw else root, shelves, choice, tell, log)
+    results, failures = replay_cli.replayed(name, Path(raw).absolute() if raw else root, shelves, choice, show, log)
     return _told(root, results, failures, as_json)
 
 
@@ -183,7 +184,7 @@ def _targets(
     return [Target(layout.shelf(where, DATASETS["bars"], one, name), span) for one in tfs for name in symbols]
 
 
-def _run(venue, sender, targets: list[Target], choice, moment, record, tell, known):  # type: ignore[no-untyped-def]
+def _run(venue, sender, targets: list[Target], choice, moment, record, show, known):  # type: ignore[no-untyped-def]
     """Ingest every target; one that fails does not stop the others. Returns the summaries and the failures."""
     from p1_ingest import venues
     from p1_ingest.ingest import ingest as ingest_shelf
@@ -201,7 +202,7 @@ def _run(venue, sender, targets: list[Target], choice, moment, record, tell, kno
             if wanted:
                 chosen, unseen = _refreshing(venue, shelf, wanted, choice, known) if known else (choice, [])
                 failures += unseen
-                results.append(ingest_shelf(venue, sender, shelf, wanted, chosen, moment, tell, record))
+                results.append(ingest_shelf(venue, sender, shelf, wanted, chosen, moment, show, record))
         except (PerplakeError, OSError) as error:
             if len(targets) == 1:
                 raise
@@ -222,10 +223,9 @@ def _refreshing(venue, shelf: Shelf, wanted, choice, known):  # type: ignore[no-
 def _told(root: Path, results: list[Summary], failures: list[str], as_json: bool) -> int:
     """Say what was done, and with which exit code it ends."""
     if as_json:
-        click.echo(json.dumps([summary.data() for summary in results], indent=1))
+        progress.results([json.dumps([summary.data() for summary in results], indent=1)])
     else:
-        for text in [text for summary in results for text in summary.lines()]:
-            click.echo(cli.redacted(text))
+        progress.results(cli.redacted(text) for summary in results for text in summary.lines())
     cli.refreshed(root)
     failures = failures + [text for summary in results for text in summary.trouble()]
     for failure in failures:

@@ -105,7 +105,7 @@ class _Work:
             except Refused as error:
                 if not self._replay.was_cut_short(run):
                     raise
-                self._tell(f"{shelf}: the run of {run.time} was cut short there: {error}")
+                cli.say(f"{shelf}: the run of {run.time} was cut short there: {error}")
 
     def ranged(self, shelf: Shelf, span: Span, choice: Choice) -> Iterator[Summary]:
         """A range of days, as at the record's last instant, by the newest answers."""

@@ -15,6 +15,7 @@ from lake.groups import grouped, members
 from lake.layout import Shelf
 from lake.manifest import Entry, Provenance
 from lake.parts import schema_digest, stamps
+from lake.progress import Pace
 from meta.datasets import DATASETS
 from meta.errors import NotReady, Refused
 from p1_ingest.bars import SCHEMA
@@ -84,11 +85,13 @@ def resample(
         rules, made_of = code(), {day: fresh.resampled_inputs(source.tf.name, day, have[day]) for day in wanted}
         stale = [day for day in wanted if not fresh.is_fresh(known.get(day), made_of[day], rules)]
         done.fresh = len(wanted) - len(stale)
+        told, pace = 0, Pace(len(stale), "days")
         for chunk in chunks(stale):
             for day in chunk:
                 _stage(writer, days.need(source, day), source, target, force, done)
             done.committed += writer.publish()
-            tell(f"{target} {chunk[0]} … {chunk[-1]}: {len(chunk)} days resampled from {source.tf}")
+            told += len(chunk)
+            tell(f"{target} from {source.tf}: {chunk[0]} … {chunk[-1]}: {pace.at(told)}")
         if (offered := notes.read(source, notes.OFFERED)) is not None:
             notes.write(target, notes.OFFERED, offered)
     return done

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from lake import cli, layout
+from lake import cli, layout, progress
 from lake.cli import Span
 from meta.datasets import DATASETS
 from meta.errors import PerplakeError
@@ -63,15 +63,14 @@ def resample(
         for target in targets:
             pair = (layout.shelf(where, BARS, source, name), layout.shelf(where, BARS, target, name))
             try:
-                done = resampling.resample(*pair, span, force=force, wait=wait, tell=cli.say)
+                done = resampling.resample(*pair, span, force=force, wait=wait, tell=progress.show)
             except (PerplakeError, OSError) as error:
                 if len(names) * len(targets) == 1:
                     raise
                 failures.append(f"{name} {target}: {cli.line_of(error)}")
                 continue
             results.append(done)
-            for line in [] if as_json else done.lines():
-                click.echo(line)
+            progress.results(() if as_json else done.lines())
     if as_json:
         click.echo(json.dumps([done.data() for done in results], indent=1))
     cli.refreshed(where)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lake.checks import Check, Report
+from lake.progress import Pace
 from meta.errors import NotReady
 from meta.timeframes import utc
 from p2_features.feature import Feature
@@ -165,6 +166,7 @@ def _past_alone(
 
     slices = [_cut(bench, int(t), bool(wide), (seed, 2, i)) for i, (t, wide) in enumerate(zip(ts, kinds, strict=True))]
     caught: set[tuple[str, str]] = set()
+    pace = Pace(found.cuts, "cuts")
     with ThreadPoolExecutor(threads) as pool:
         for i, leaks in enumerate(pool.map(lambda cut: _leaks(bench, whole, cut), slices)):
             for leak in leaks:
@@ -172,7 +174,7 @@ def _past_alone(
                     caught.add((leak.check, leak.feature.name))
                     found.faults.append(_named(bench, slices[i], leak))
             if (i + 1) % 50 == 0:
-                tell(f"{i + 1} of {found.cuts} cuts")
+                tell(pace.at(i + 1))
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from lake.cli import Span
 from lake.frames import first_position
 from lake.layout import Shelf
 from lake.manifest import Entry
+from lake.progress import Pace
 from lake.run import Engine
 from meta.errors import NotReady
 from p2_features.choice import Asked, Choice, chosen
@@ -124,12 +125,12 @@ def building(
         tasks = (Task(bars, tuple(chunk), choice, engine.threads) for chunk in chunks)
         outcomes = run.spread(engine, computed, tasks)
         yield
-        done = 0
+        done, pace = 0, Pace(len(stale), "days")
         for chunk, outcome in zip(chunks, outcomes, strict=True):
             _stage(writer, outcome, built)
             built.committed += writer.publish()
             done += len(chunk)
-            tell(f"{shelf}: {chunk[0]} … {chunk[-1]}: {done} of {len(stale)} days")
+            tell(f"{shelf}: {chunk[0]} … {chunk[-1]}: {pace.at(done)}")
         built.orphans = orphans.take_away(writer, span, {*candidates} - built.cold, prune)
     return built
 

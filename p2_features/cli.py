@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lake import cli, layout
+from lake import cli, layout, progress
 from lake.cli import Span
 from lake.layout import Shelf
 from meta.datasets import DATASETS
@@ -131,8 +131,7 @@ def build(
                 failures.append(f"{target.shelf.symbol} {target.shelf.tf}: {cli.line_of(error)}")
                 continue
             results.append(done)
-            for line in () if as_json else done.lines():
-                click.echo(line)
+            progress.results(() if as_json else done.lines())
             for line in building.costly(done):
                 cli.say(f"warning: {line}")
     if as_json:
@@ -150,7 +149,7 @@ def _begun(
     from p2_features import build as building
 
     wanted = span if target.days is None else replace(span, only=frozenset(target.days))
-    return building.building(target.shelf, target.bars, wanted, asked, engine, wait, cli.say, prune)
+    return building.building(target.shelf, target.bars, wanted, asked, engine, wait, progress.show, prune)
 
 
 commands.add_command(validate)

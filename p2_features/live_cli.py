@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lake import cli, layout, notes
+from lake import cli, layout, notes, progress
 from lake.cli import Span
 from lake.layout import Shelf
 from meta.datasets import DATASETS
@@ -285,12 +285,12 @@ def _audited(bars: Shelf, set_name: str | None, span: Span, cuts: int, seed: int
         return compute(choice.features, columns, first).values
 
     def tell(line: str) -> None:
-        cli.say(f"{bars}: {line}")
+        progress.show(f"{bars}: {line}")
 
     found = audited(choice.features, values, grid.columns, grid.first, cuts, seed, os.cpu_count() or 1, tell)
     found.add(live_faults(choice.features, choice.warmup, choice.window, values, grid.columns, grid.first))
     for fault in found.faults:
-        tell(fault.line())
+        cli.say(f"{bars}: {fault.line()}")
     took = time.perf_counter() - began
     title = f"{bars}: {len(choice.features)} features over {len(grid):,} bars, {cuts} cuts, {took:.0f} s"
     facts = {"tf": bars.tf.name, "set": choice.set_name, "seed": seed, "bars": len(grid), "seconds": round(took, 1)}

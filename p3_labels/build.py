@@ -11,6 +11,7 @@ from lake import commit, days, fresh, orphans, run
 from lake.cli import Span
 from lake.layout import Shelf
 from lake.manifest import Entry
+from lake.progress import Pace
 from lake.run import Engine
 from meta.errors import NotReady
 from p3_labels.chunk import Outcome, Task, Work, digest_of, inputs, labelled
@@ -103,12 +104,12 @@ def building(
         chunks = list(runs(stale))
         outcomes = run.spread(engine, labelled, (Task(work, tuple(chunk), own) for chunk in chunks))
         yield
-        done = 0
+        done, pace = 0, Pace(len(stale), "days")
         for chunk, outcome in zip(chunks, outcomes, strict=True):
             _stage(writer, outcome, built)
             built.committed += writer.publish()
             done += len(chunk)
-            tell(f"{work.shelf}: {chunk[0]} … {chunk[-1]}: {done} of {len(stale)} days")
+            tell(f"{work.shelf}: {chunk[0]} … {chunk[-1]}: {pace.at(done)}")
         built.orphans = orphans.take_away(writer, span, {*wanted} - {*built.waiting}, prune)
     return built
 

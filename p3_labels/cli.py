@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lake import cli, layout
+from lake import cli, layout, progress
 from lake.cli import Span
 from lake.layout import Shelf
 from meta.datasets import DATASETS
@@ -150,8 +150,7 @@ def triple_barrier(
                 failures.append(f"{target.shelf.symbol} {target.shelf.tf}: {cli.line_of(error)}")
                 continue
             results.append(done)
-            for line in () if as_json else done.lines():
-                click.echo(line)
+            progress.results(() if as_json else done.lines())
     if as_json:
         click.echo(json.dumps([done.data() for done in results], indent=1))
     for root in dict.fromkeys(target.shelf.root for target in targets):
@@ -168,7 +167,7 @@ def _begun(
 
     work = building.Work(target.shelf, target.features, target.bars, chosen)
     wanted = span if target.days is None else replace(span, only=frozenset(target.days))
-    return building.building(work, wanted, engine, wait, cli.say, prune)
+    return building.building(work, wanted, engine, wait, progress.show, prune)
 
 
 commands.add_command(validate)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lake import cli, layout
+from lake import cli, layout, progress
 from lake.cli import Span
 from lake.layout import Shelf
 from meta.datasets import DATASETS
@@ -72,9 +72,8 @@ def weights(
 
     def weighed(shelf: Shelf) -> weighing.Weighed:
         work = weighing.Work(shelf, shelf.sibling(DATASETS["labels"]), shelf.sibling(DATASETS["bars"]), H)
-        done = weighing.build(work, span, wait, cli.say, prune)
-        for line in () if as_json else done.lines():
-            click.echo(line)
+        done = weighing.build(work, span, wait, progress.show, prune)
+        progress.results(() if as_json else done.lines())
         return done
 
     shelves = [layout.shelf(where, DATASETS["weights"], one, name) for one in tfs for name in names]

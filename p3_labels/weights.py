@@ -18,6 +18,7 @@ from lake.frames import Grid
 from lake.layout import Shelf
 from lake.manifest import Entry, Provenance
 from lake.parts import schema_digest, schema_of, stamps
+from lake.progress import Pace
 from lake.roots import source_name
 from meta.columns import WEIGHTS
 from meta.datasets import DATASETS
@@ -126,10 +127,12 @@ def build(
     with commit.writing(work.shelf, wait) as writer:
         stale = [day for day in wanted if not _is_fresh(work, day, labels, bars)]
         done.fresh = len(wanted) - len(stale)
+        told, pace = 0, Pace(len(stale), "days")
         for chunk in runs(stale):
             _weigh(writer, work, chunk, min(labels), done)
             done.committed += writer.publish()
-            tell(f"{work.shelf}: {chunk[0]} … {chunk[-1]}")
+            told += len(chunk)
+            tell(f"{work.shelf}: {chunk[0]} … {chunk[-1]}: {pace.at(told)}")
         done.orphans = orphans.take_away(writer, span, {*wanted} - {*done.waiting}, prune)
     return done
 

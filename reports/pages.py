@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lake import advice, disk, roots, settings, status
 from lake.cli import Span
+from lake.progress import Meter
 from lake.status import ShelfStatus
 from meta.errors import NotReady, PerplakeError
 from meta.timeframes import Timeframe
@@ -46,10 +47,11 @@ def build(asked: Asked, say: Callable[[str], None]) -> Built:
     """Make every page that is meant, and the index of those that could be. Raises NotReady where there is none."""
     grouped, out = _wanted(asked), roots.outside(asked.out, asked.root)
     seen, failures = list[Glance](), list(_unknown(asked, grouped))
+    meter = Meter("pages", len(grouped) * len(SECTIONS), "sections")
     disk.make_folders(out)
     for (tf, symbol), states in grouped.items():
         try:
-            glance, page = _page(asked, tf, symbol, states)
+            glance, page = _page(asked, tf, symbol, states, meter)
         except PerplakeError as error:
             if len(grouped) == 1:
                 raise
@@ -92,14 +94,14 @@ def _wanted(asked: Asked) -> dict[tuple[Timeframe, str], list[ShelfStatus]]:
     return found
 
 
-def _page(asked: Asked, tf: Timeframe, symbol: str, states: Sequence[ShelfStatus]) -> tuple[Glance, Page]:
+def _page(asked: Asked, tf: Timeframe, symbol: str, states: Sequence[ShelfStatus], meter: Meter) -> tuple[Glance, Page]:
     with held(asked.root, tf, symbol, asked.span, states) as here:
         seen = overview.glance(here, asked.reports)
-        sections = [
-            overview.section(here, seen),
-            *(make(here) for make in SECTIONS),
-            history.checks(here, asked.reports, asked.out == asked.reports),
-        ]
+        sections = [overview.section(here, seen)]
+        for make in SECTIONS:
+            sections.append(make(here))
+            meter.add()
+        sections.append(history.checks(here, asked.reports, asked.out == asked.reports))
     lead = f"{seen.first} … {seen.last}, from {seen.source}; lake {settings.shown(asked.root)}"
     facts: dict[str, object] = {"symbol": symbol, "tf": tf.name, "source": seen.source}
     facts |= {"first": str(seen.first), "last": str(seen.last)}

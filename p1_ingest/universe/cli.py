@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from lake import accepted, cli, roots, settings
+from lake import accepted, cli, progress, roots, settings
 from lake.cli import Span
 from meta.errors import Usage
 from meta.timeframes import timeframe
@@ -177,16 +177,15 @@ def download(
         start_date=start_date,
         end_date=end_date,
         retry_config=downloading.RetryConfig(max_retries),
-        progress=cli.say,
+        progress=progress.show,
         log=cli.say if debug else None,
         now=venues.now_ms,
         **given,
     )
     if as_json:
-        click.echo(cli.redacted(json.dumps(report, indent=1)))
+        progress.results([cli.redacted(json.dumps(report, indent=1))])
     else:
-        for line in downloading.lines(report):
-            click.echo(cli.redacted(line))
+        progress.results(cli.redacted(line) for line in downloading.lines(report))
     cli.refreshed(where)
     for line in downloading.trouble(report):
         cli.say(cli.redacted(f"error: {line}"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +13,7 @@ from typing import Any
 from lake import layout, roots, settings, universes
 from lake.cli import line_of
 from lake.layout import Shelf
+from lake.progress import Pace
 from lake.raw import spans
 from meta.datasets import DATASETS
 from meta.errors import PerplakeError, Usage, VenueRefused
@@ -99,7 +99,8 @@ class _Work:
 
     def run(self, shelves: Mapping[Shelf, list[date]]) -> None:
         """Ingest these days. Raises Usage."""
-        began, names = time.monotonic(), [shelf.symbol for shelf in shelves]
+        names = [shelf.symbol for shelf in shelves]
+        pace = Pace(len(names), "symbols")
         for number, (shelf, active) in enumerate(shelves.items(), 1):
             try:
                 self._ingest(shelf, active)
@@ -110,9 +111,8 @@ class _Work:
                 return
             except (PerplakeError, OSError) as error:
                 self.failed[shelf.symbol] = line_of(error)
-            left = (time.monotonic() - began) / number * (len(names) - number)
             told = self.failed.get(shelf.symbol) or _line(self.done[-1])
-            self.progress(f"{number} of {len(names)} symbols, {left:.0f} s left: {shelf.symbol}: {told}")
+            self.progress(f"{pace.at(number)}: {shelf.symbol}: {told}")
 
     def _ingest(self, shelf: Shelf, active: list[date]) -> None:
         self.moment.ms = self.now()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass, field, replace
@@ -12,6 +11,7 @@ from datetime import date, timedelta
 
 import numpy as np
 
+from lake.progress import Pace
 from meta.errors import BadPayload, NotReady, Retryable, VenueRefused
 from meta.timeframes import DAY, Timeframe, day_of, day_start
 from p1_ingest.fetch import OLD, Fetcher
@@ -118,14 +118,13 @@ def tapes(
     Raises Retryable and VenueRefused where a day could not be asked for, NotReady where no evidence decides a day yet:
     nothing is left open.
     """
-    found, began = {}, time.monotonic()
+    found, pace = {}, Pace(len(symbols), "symbols")
     with workers(venue.workers) as symbols_at_once, workers(venue.workers) as files_at_once:
         asked = {symbols_at_once.submit(_tape, venue, files_at_once, name, days, known): name for name in symbols}
         for done, one in enumerate(as_completed(asked), 1):
             found[asked[one]] = one.result()
-            left = (time.monotonic() - began) / done * (len(symbols) - done)
             if done % max(1, len(symbols) // LINES) == 0 or done == len(symbols):
-                tell(f"{done} of {len(symbols)} symbols, {left:.0f} s left")
+                tell(pace.at(done))
     return _decided(venue, {name: found[name] for name in symbols})
 
 

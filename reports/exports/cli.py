@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lake import cli, locks, settings
+from lake import cli, locks, progress, settings
 from meta.datasets import DATASETS
 from meta.errors import PerplakeError
 from meta.markets import TYPES
@@ -195,13 +195,12 @@ def _of(root: Path, named: Named, wanted: _Wanted, quiet: bool) -> Iterator[Writ
     known = held(root, DATASETS[DAYS_OF.get(wanted.kind, "bars")], named)
     said: set[str] = set()
     for one in plan.exports(wanted.kind, known, wanted.intervals, wanted.asked):
-        done = writing.write(one, wanted.forms, wanted.folder, wanted.command, wanted.now, cli.say)
+        done = writing.write(one, wanted.forms, wanted.folder, wanted.command, wanted.now, progress.show)
         for line in _empty(one, done):
             if line not in said:
                 cli.say(line)
             said.add(line)
-        for path in () if quiet else done.paths:
-            click.echo(f"{settings.shown(path)}  {_size(path, done)}")
+        progress.results(f"{settings.shown(path)}  {_size(path, done)}" for path in (() if quiet else done.paths))
         yield done
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from lake import disk, files, roots
 from lake.days import command
+from lake.progress import Pace
 from meta.errors import NotReady, Refused
 from reports.exports.about import Export, Tally, page
 from reports.exports.held import newest_first
@@ -60,7 +61,7 @@ def _copied(export: Export, paths: dict[str, Path], tell: Callable[[str], None])
     tally.schema = first.rows.schema
     with ExitStack() as open_files:
         sinks = [open_files.enter_context(files.table(path, form, tally.schema)) for form, path in paths.items()]
-        days, told = len(export.between.days(export.shelf.days_on_disk())), 0
+        pace, told = Pace(len(export.between.days(export.shelf.days_on_disk())), "days"), 0
         for piece in chain([first], export.pieces):
             tally.add(piece)
             if piece.rows.schema != tally.schema:
@@ -69,7 +70,7 @@ def _copied(export: Export, paths: dict[str, Path], tell: Callable[[str], None])
                 sink(piece.rows)
             if (done := len(tally.days[export.shelf.dataset.name])) // TOLD > told:
                 told = done // TOLD
-                tell(f"{export}: {done} of {days} days, {tally.rows:,} rows")
+                tell(f"{export}: {pace.at(done)}, {tally.rows:,} rows")
         if not tally.rows:
             raise _nothing(export)
     return tally

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from lake import accepted, cli
+from lake import accepted, cli, progress
 
 NEXT = {
     "strict_metrics_empty_day": "leave metrics out by --no-include-metrics, or keep what there is of them by "
@@ -99,10 +99,9 @@ def universe_export(
         end_date,
         lake=cli.opened(lake, "binance"),
         form=form,
-        progress=cli.say,
+        progress=progress.show,
     )
-    for line in [json.dumps(report, indent=1)] if as_json else [*lines(report), report["report_path"]]:
-        click.echo(line)
+    progress.results([json.dumps(report, indent=1)] if as_json else [*lines(report), report["report_path"]])
     for error in report["errors"]:
         cli.say(f"error: {error['date']}: {error['error']}")
     emptied = [day["reason"] for day in report["skipped_days"] if day["reason"] in NEXT]

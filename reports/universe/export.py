@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from lake import disk, folders, fresh, layout, locks, parts, roots, settings, universes
+from lake.progress import Pace
 from meta.datasets import DATASETS
 from meta.errors import NotReady, Usage
 from meta.timeframes import Timeframe, day_start, timeframe
@@ -90,13 +91,13 @@ class _Export:
 
     def run(self) -> str:
         """Write all but the report; returns the digest of every part that was read."""
-        done = 0
+        done, pace = 0, Pace(len(self.report.days), "days")
         for chunk in self._chunks():
             found = self._read(chunk)
             for snapshot in chunk:
                 self._day(snapshot, found)
             done += len(chunk)
-            self._progress(f"{chunk[0].date} … {chunk[-1].date}: {done} of {len(self.report.days)} days")
+            self._progress(f"{chunk[0].date} … {chunk[-1].date}: {pace.at(done)}")
         disk.create(self.place / ROWS, json.dumps(self._rows, indent=1).encode() + b"\n")
         read = sorted(self._parts.items())
         return fresh.inputs_digest((f"bars {self.choice.source} {name}", day, sha) for (name, day), sha in read)
