@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import time
@@ -10,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 import click
+
+from lake import settings
 
 T = TypeVar("T")
 Clock = Callable[[], float]
@@ -91,4 +92,4 @@ def results(lines: Iterable[str]) -> None:
 
 def on_terminal() -> bool:
     """Is there somebody whose terminal can rewrite a line?"""
-    return sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    return sys.stderr.isatty() and (settings.variable("TERM") or "dumb") != "dumb"
