@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from lake import cli, disk, progress, settings
+from lake import cli, disk, progress, roots, settings
 from meta.errors import ChecksRed, PerplakeError, Usage
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def out_path(given: Path | None, default: str, tfs: int, root: Path | None = Non
         raise Usage(f"{given} takes one timeframe; leave the path out and each timeframe gets a file of its own")
     if given is not None and given.suffix == ".html":
         raise Usage(f"{given} would be JSON; name it .json, and a page is written beside it")
-    return given.absolute() if given is not None else folder(root) / default
+    return roots.utf8(given.absolute()) if given is not None else folder(root) / default
 
 
 def folder(root: Path | None) -> Path:

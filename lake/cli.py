@@ -83,7 +83,11 @@ def make_span(days: int | None, start: str | None, end: str | None) -> Span:
     return Span(days, first, last)
 
 
-def split(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+def split(_: click.Context, option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    """The names in a,b,c. Raises Usage where there are none: a variable that is empty must not mean the default."""
+    for value in values:
+        if not value.replace(",", " ").strip():
+            raise Usage(f"{option.opts[0]} {value!r} names nothing; name one, or leave the option out")
     return tuple(dict.fromkeys(name.strip() for value in values for name in value.split(",") if name.strip()))
 
 

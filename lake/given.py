@@ -86,22 +86,42 @@ def _arrow(frame: Any) -> pa.Table:
     if isinstance(frame, pa.RecordBatch):
         return pa.Table.from_batches([frame])
     if isinstance(frame, dict):
-        return pa.table(frame)
+        return _from_columns(frame)
     for turn in ("to_arrow_table", "to_arrow"):
         if hasattr(frame, turn):
             found = getattr(frame, turn)()
             return found if isinstance(found, pa.Table) else found.read_all()
-    if type(frame).__module__.startswith("pandas"):
-        return pa.Table.from_pandas(_reset(frame), preserve_index=False)
+    if type(frame).__module__.startswith("pandas") and hasattr(frame, "columns"):
+        return _from_pandas(frame)
     raise Usage(f"check: {type(frame).__name__} is no frame; give polars, pandas, Arrow, or name -> array")
 
 
-def _reset(frame: Any) -> Any:
-    """pandas, with a time that is its index made a column."""
-    kind = type(frame.index).__name__
-    if kind == "RangeIndex":
-        return frame
-    return frame.rename_axis(frame.index.name or "time").reset_index() if kind == "DatetimeIndex" else frame
+def _from_pandas(frame: Any) -> pa.Table:
+    """pandas, with a time that is its index made a column. Raises Usage where two columns have one name."""
+    name = frame.index.name or "time"
+    if type(frame.index).__name__ == "DatetimeIndex" and name not in frame.columns:
+        frame = frame.rename_axis(name).reset_index()
+    names = [str(one) for one in frame.columns]
+    if twice := next((one for one in names if names.count(one) > 1), None):
+        raise Usage(f"check: two columns are called {twice}; leave one out")
+    return _from_columns({name: frame.iloc[:, at] for at, name in enumerate(names)})
+
+
+def _from_columns(columns: dict[Any, Any]) -> pa.Table:
+    """Columns by name; one that mixes numbers with what is none is text. Raises Usage where they are no table."""
+    try:
+        return pa.table({str(name): _column(values) for name, values in columns.items()})
+    except (pa.ArrowException, ValueError, TypeError) as error:
+        raise Usage(f"check: these columns are no table: {error}; give them one length and one dimension") from None
+
+
+def _column(values: Any) -> pa.Array | pa.ChunkedArray:
+    if isinstance(values, pa.Array | pa.ChunkedArray):
+        return values
+    try:
+        return pa.array(values, from_pandas=type(values).__module__.startswith("pandas"))
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return pa.array([None if one is None else str(one) for one in values], pa.string())
 
 
 def _renamed(table: pa.Table) -> pa.Table:

@@ -8,7 +8,7 @@ from pathlib import Path
 from lake import days, settings
 from lake.layout import Shelf, checked_or_none, shelf
 from meta.datasets import DATASETS, FOLDERS, Dataset
-from meta.errors import PerplakeError, Refused
+from meta.errors import PerplakeError, Refused, Usage
 from meta.timeframes import TIMEFRAMES
 
 SIM = "sim"
@@ -29,7 +29,7 @@ def root(flag: str | Path | None = None, source: str | None = None) -> Path:
     """
     named = flag or settings.variable("PERPLAKE_LAKE")
     if named:
-        return Path(named).absolute()
+        return utf8(Path(named).absolute())
     chosen = settings.lake_conf().root
     if chosen:
         return settings.PROJECT / chosen
@@ -37,6 +37,15 @@ def root(flag: str | Path | None = None, source: str | None = None) -> Path:
     if source_in_use(source) != SIM or any(first_days(real)):
         return real
     return settings.PROJECT / "data-sim"
+
+
+def utf8(path: Path) -> Path:
+    """The path itself. Raises Usage where its bytes are no text: reports and SQL have to name it."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise Usage(f"{str(path)!a} is no UTF-8; give a plainer path, or set LC_ALL=C.UTF-8") from None
+    return path
 
 
 def shelves(where: Path, only: Dataset | None = None) -> list[Shelf]:

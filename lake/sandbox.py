@@ -79,7 +79,10 @@ def _extracted(sql: str) -> list[duckdb.Statement]:
     import duckdb
 
     try:
+        sql.encode()
         return duckdb.extract_statements(sql)
+    except UnicodeEncodeError:
+        raise Usage("this SQL is no UTF-8 text; save it as UTF-8, or type it anew") from None
     except duckdb.Error as error:
         raise Usage(one_line(error)) from None
 

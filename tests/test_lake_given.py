@@ -57,6 +57,28 @@ def test_pandas_with_its_time_as_the_index():
     assert lake.check(frame.set_index("time").tz_localize("UTC"), TF).verdict == "ok"
 
 
+def test_pandas_may_be_as_odd_as_it_comes():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({name: plain()[name].to_numpy() for name in plain().columns})
+    frame["time"] = frame["time"].dt.tz_localize("UTC")
+    assert lake.check(frame.set_index("time", drop=False), TF).verdict == "ok"
+    mixed = frame.astype({"close": object})
+    mixed.loc[3, "close"] = "x"
+    assert [finding.check.name for finding in lake.check(mixed, TF).red] == ["missing_columns"]
+    with pytest.raises(Usage, match="two columns are called close"):
+        lake.check(pandas.concat([frame, frame[["close"]]], axis=1), TF)
+    with pytest.raises(Usage, match="Series is no frame"):
+        lake.check(frame["close"], TF)
+
+
+def test_a_column_of_numbers_and_words_is_a_finding_and_columns_of_two_lengths_no_frame():
+    columns = {name: plain()[name].to_list() for name in plain().columns}
+    mixed = {**columns, "close": ["x", *columns["close"][1:]]}
+    assert [finding.check.name for finding in lake.check(mixed, TF).red] == ["missing_columns"]
+    with pytest.raises(Usage, match="no table"):
+        lake.check({**columns, "close": columns["close"][1:]}, TF)
+
+
 def test_what_a_frame_does_not_hold_is_not_green():
     told = verdicts(lake.check(plain(), TF))
     assert told["oi_jumps"] == told["funding_outside_caps"] == told["shifted_stamps"] == "skipped"

@@ -54,3 +54,28 @@ def test_a_glob_that_is_judged_names_its_lake(
 
 def _words(words: str, path: Path) -> list[str]:
     return [*words.split(), str(path)]
+
+
+def test_a_path_that_is_no_text_is_refused_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = f"{tmp_path}/l\udcff"
+    assert status(p1.commands, "p1_ingest", ["ingest", "--source", "sim", "--days", "1", "--lake", where]) == 2
+    assert "no UTF-8" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_a_report_with_a_name_that_is_no_text_is_refused_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lakes.committed(lakes.a_shelf(tmp_path))
+    words = ["qa", "--lake", str(tmp_path), "--tf", "1h", "--out", f"{tmp_path}/b\udcff.json"]
+    assert status(p1.commands, "p1_ingest", words) == 2
+    assert "no UTF-8" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--symbol", ""], ["--symbol", ","], ["--tf", " "]])
+def test_a_list_that_names_nothing_does_not_mean_the_default(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    assert status(p3.commands, "p3_labels", ["folds", "--lake", str(tmp_path), *words]) == 2
+    assert f"{words[0]} {words[1]!r} names nothing" in capsys.readouterr().err

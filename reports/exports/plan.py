@@ -8,7 +8,7 @@ from lake import days
 from lake.groups import longer
 from lake.layout import Shelf
 from lake.settings import lake_conf
-from meta.errors import NotReady
+from meta.errors import NotReady, Usage
 from meta.timeframes import TIMEFRAMES, Timeframe, timeframe
 from reports.exports import columns, rows
 from reports.exports.about import Export
@@ -40,14 +40,17 @@ def exports(kind: str, known: Held, intervals: str | None, asked: Asked) -> Iter
 
 
 def _named(intervals: str) -> list[Timeframe]:
-    return list(dict.fromkeys(timeframe(name.strip()) for name in intervals.split(",") if name.strip()))
+    named = list(dict.fromkeys(timeframe(name.strip()) for name in intervals.split(",") if name.strip()))
+    if not named:
+        raise Usage(f"--intervals {intervals!r} names nothing; name one, or all")
+    return named
 
 
 def _held(known: Held, intervals: str | None) -> list[Timeframe]:
     """Features and labels are of the bars they were made of: these intervals, as far as they are held."""
     if intervals == ALL:
         return sorted(known.shelves)
-    wanted = _named(intervals) if intervals else [timeframe(lake_conf().tf)]
+    wanted = _named(intervals) if intervals is not None else [timeframe(lake_conf().tf)]
     for tf in wanted:
         if tf not in known.shelves:
             shelf = known.finest
