@@ -1,34 +1,28 @@
-"""Each phase's own work is struck at every change it makes to the disk, as the bare commit is in test_lake_crash."""
+"""Each command, called through its own main, is struck at every change it makes to the disk, as the bare commit is."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
-from lake.cli import Span
+from lake import live
+from lake.layout import shelf_at
 from meta.timeframes import day_start
-from p1_ingest.http import Sender
-from p1_ingest.ingest import ingest
 from p1_ingest.sim.quirks import CALM
 from p1_ingest.sim.server import SimVenue
-from p1_ingest.sources.coinglass import sim_source
-from p1_ingest.wanted import Choice
-from p2_features.build import build as build_features
-from p2_features.choice import Asked
-from p3_labels.build import Work
-from p3_labels.build import build as build_labels
-from p3_labels.rules import rules
-from tests import crash, lakes, market
+from tests import crash, crash_files, lakes, market
 from tests.crash import Run
+from tests.mains import called, command
 from tests.tap import BREAK, EXCHANGE
 
 TF, LENGTH = "1d", 40  # a day is one bar, so that hundreds of whole builds take seconds
 EVERY = market.the_days(LENGTH)
-LAST = Span(None, EVERY[-6], EVERY[-1])
-NOW = day_start(date(2025, 6, 10))
+QUICK, FEW, LONG = 60, 24, 1_000
+WANTED = [date(2025, 6, 1) + timedelta(days=i) for i in range(12)]
 
 
 @pytest.fixture
@@ -39,92 +33,199 @@ def scratch() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def venue() -> Iterator[SimVenue]:
-    with SimVenue(CALM, clock=lambda: NOW) as running:
+    with SimVenue(CALM, clock=lambda: day_start(date(2025, 6, 20))) as running:
         yield running
 
 
-def features(root: Path) -> None:
-    bars = market.bars_shelf(root, TF)
-    build_features(bars.sibling(lakes.DATASETS["features"]), bars, LAST, Asked(warmup=20))
+@pytest.fixture(autouse=True)
+def at_the_stand_in(venue: SimVenue, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PERPLAKE_LAKE", "SOURCE", "SYMBOLS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COINGLASS_BASE_URL", venue.url)
+    monkeypatch.setenv("COINGLASS_API_KEY", "any")
 
 
-def labels(root: Path) -> None:
-    bars = market.bars_shelf(root, TF)
-    kinds = lakes.DATASETS
-    work = Work(bars.sibling(kinds["labels"]), bars.sibling(kinds["features"]), bars, rules(H=2, atr_window=3))
-    build_labels(work, Span(None, EVERY[-6], EVERY[-3]))
+def between(days: list[date]) -> str:
+    return f"--start {days[0]} --end {days[-1]}"
 
 
-def bars_of(root: Path, restated: bool) -> None:
-    at = market.columns(LENGTH, TF)
+def ingest(days: list[date]) -> str:
+    asked = f"--symbol BTCUSDT --tf 4h --force --no-skip-present {between(days)}"
+    return f"p1_ingest ingest --source coinglass {asked} --lake {{root}}"
+
+
+def features(days: list[date]) -> str:
+    return f"p2_features build --symbol BTCUSDT --tf {TF} --warmup 20 {between(days)} --lake {{root}}"
+
+
+def labels(days: list[date]) -> str:
+    return f"p3_labels triple-barrier --symbol BTCUSDT --tf {TF} --H 2 --atr_window 3 {between(days)} --lake {{root}}"
+
+
+def weights(days: list[date]) -> str:
+    return f"p3_labels weights --symbol BTCUSDT --tf {TF} --H 2 {between(days)} --lake {{root}}"
+
+
+FOLDS = f"p3_labels folds --symbol BTCUSDT --tf {TF} --H 2 --k 2 --embargo 1d --lake {{root}}"
+RESAMPLE = f"p1_ingest resample --from 12h --to 1d {between(EVERY[:4])} --lake {{root}}"
+EXPORT = f"reports export candles --coin BTC --intervals {TF} --lake {{root}} --output {{root}}/exports"
+
+
+def bars(root: Path, tf: str = TF, days: int = LENGTH, restated: bool = False) -> Path:
+    at = market.columns(days, tf)
     if restated:
         for name in ("quote_volume", "close", "high", "low", "open"):
-            at[name][-5] *= 1.01
-    market.commit_bars(market.bars_shelf(root, TF), at, EVERY)
-
-
-def new_lake(root: Path) -> Path:
-    root.mkdir()
-    bars_of(root, restated=False)
+            at[name][-days * 3 // 4 :] *= 1.01
+    market.commit_bars(market.bars_shelf(root, tf), at, EVERY[:days])
     return root
 
 
-def restated_lake(root: Path) -> Path:
-    new_lake(root)
-    features(root)
-    bars_of(root, restated=True)
+def after(root: Path, *lines: str) -> Path:
+    """A lake of bars in which these commands were run."""
+    for line in lines:
+        code, told = called(line.format(root=root))
+        assert code == 0, told
     return root
 
 
-def with_features(root: Path) -> Path:
-    new_lake(root)
-    features(root)
+def old_days(root: Path, days: list[date]) -> Path:
+    """Days of another making, so that they are rewritten."""
+    lakes.committed(market.bars_shelf(root, "4h"), days, columns=lakes.BARS)
     return root
 
 
-def relabelled(root: Path) -> Path:
-    with_features(root)
-    labels(root)
-    bars_of(root, restated=True)
-    features(root)
-    return root
+LAST, SOME = EVERY[-6:], EVERY[-6:-2]  # the last labels wait for more tape
+MANY, MOST = EVERY[-12:], EVERY[-12:-2]
 
 
-WORK: dict[str, tuple[Callable[[Path], Path], Run, str]] = {
-    "P2 first": (new_lake, features, EXCHANGE),
-    "P2 rewrite": (restated_lake, features, EXCHANGE),
-    "P2 rewrite, make-before-break": (restated_lake, features, BREAK),
-    "P3 first": (with_features, labels, EXCHANGE),
-    "P3 rewrite": (relabelled, labels, EXCHANGE),
-    "P3 rewrite, make-before-break": (relabelled, labels, BREAK),
+@dataclass(frozen=True)
+class Work:
+    """A lake to begin with, and the commands that are struck: over a few days, and over more of them."""
+
+    make: Callable[[Path], Path]
+    quick: str
+    long: str
+
+
+def _first_p3(root: Path) -> Path:
+    return after(bars(root), features(MANY))
+
+
+def _again(root: Path, *lines: str) -> Path:
+    """Bars restated, and these run anew over them."""
+    return after(bars(root, restated=True), *lines)
+
+
+PHASES = {
+    "P1 first": Work(lambda root: root, ingest(WANTED[:4]), ingest(WANTED)),
+    "P1 rewrite": Work(lambda root: old_days(root, WANTED[:10]), ingest(WANTED[:3]), ingest(WANTED)),
+    "P2 first": Work(bars, features(LAST), features(MANY)),
+    "P2 rewrite": Work(lambda root: _again(after(bars(root), features(MANY))), features(LAST), features(MANY)),
+    "P3 first": Work(_first_p3, labels(SOME), labels(MOST)),
+    "P3 rewrite": Work(
+        lambda root: _again(after(_first_p3(root), labels(MOST)), features(MANY)), labels(SOME), labels(MOST)
+    ),
+}
+CASES = [(name, mode) for name in PHASES for mode in ((EXCHANGE, BREAK) if "rewrite" in name else (EXCHANGE,))]
+OTHERS = {
+    "weights": Work(lambda root: after(_first_p3(root), labels(MOST)), weights(SOME), weights(MOST)),
+    "resample": Work(lambda root: bars(root, "12h", 12), RESAMPLE, RESAMPLE.replace(str(EVERY[3]), str(EVERY[11]))),
 }
 
 
-@pytest.mark.parametrize("name", WORK)
-def test_a_build_struck_anywhere_leaves_whole_days_and_is_finished_by_the_next(name: str, scratch: Path) -> None:
-    make, run, mode = WORK[name]
-    report = crash.points(run, make(scratch / "lake"), scratch, mode=mode, most=60, fork_every=0)
+def a_lake(scratch: Path, make: Callable[[Path], Path]) -> Path:
+    root = scratch / "lake"
+    root.mkdir()
+    return make(root)
+
+
+def struck(name: str, work: Work, mode: str, line: str, most: int | None, scratch: Path) -> crash.Report:
+    report = crash.points(
+        command(line), a_lake(scratch, work.make), scratch, mode=mode, most=most, fork_every=0 if most else 9
+    )
+    print(f"B1 {name}, {mode}: {report.points} points, {report.forks} forks, {len(report.violations)} violations")
     assert not report.violations, report.violations[:10]
-    assert report.points >= 60
+    return report
 
 
-@pytest.mark.parametrize("mode", [EXCHANGE, BREAK])
-def test_an_ingest_struck_anywhere_leaves_whole_days_and_is_finished_by_the_next(
-    mode: str, scratch: Path, venue: SimVenue
+@pytest.mark.parametrize(("name", "mode"), CASES)
+def test_a_command_struck_anywhere_leaves_whole_days_and_is_finished_by_the_next(
+    name: str, mode: str, scratch: Path
 ) -> None:
-    wanted = [date(2025, 6, 1) + timedelta(days=i) for i in range(5)]
+    assert struck(name, PHASES[name], mode, PHASES[name].quick, QUICK, scratch).points >= QUICK
 
-    def run(root: Path) -> None:
-        source = sim_source(venue.url)
-        with Sender(source.hosts, pools=source.pools) as sender:
-            days = wanted if root.name != "lake" else wanted[:2]
-            done = ingest(source, sender, market.bars_shelf(root, "4h"), days, Choice(force=True), lambda: NOW)
-            assert not done.failed, done.failed
 
-    lake = scratch / "lake"
-    lake.mkdir()
-    if mode == BREAK:  # days of another making stand there already, so that they are rewritten
-        lakes.committed(market.bars_shelf(lake, "4h"), wanted[:3], columns=lakes.BARS)
-    report = crash.points(run, lake, scratch, mode=mode, most=60, fork_every=0)
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_else_commits_days_is_struck_alike(name: str, scratch: Path) -> None:
+    assert struck(name, OTHERS[name], EXCHANGE, OTHERS[name].quick, FEW, scratch).points >= FEW
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "mode"), CASES)
+def test_a_command_struck_at_every_change_it_makes(name: str, mode: str, scratch: Path) -> None:
+    assert struck(name, PHASES[name], mode, PHASES[name].long, None, scratch).points >= LONG
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_else_commits_days_is_struck_at_every_change(name: str, scratch: Path) -> None:
+    assert struck(name, OTHERS[name], EXCHANGE, OTHERS[name].long, None, scratch).points >= 300
+
+
+# --- files that are replaced whole, beside the days
+
+
+def _live(root: Path) -> None:
+    shelf = lakes.a_shelf(root)
+    live.clean(shelf)
+    live.write(shelf, lakes.a_day(seed=2))
+
+
+def _with_live(root: Path) -> Path:
+    live.write(lakes.a_shelf(root), lakes.a_day(seed=1))
+    return root
+
+
+def _to_fold(root: Path) -> Path:
+    return after(_first_p3(root), labels(MOST), weights(MOST), FOLDS)
+
+
+def _exported(root: Path) -> Path:
+    return bars(after(bars(root, days=6), EXPORT), days=8)
+
+
+FILES: dict[str, tuple[Callable[[Path], Path], Run, str]] = {
+    "live, as follow writes it": (_with_live, _live, "live/"),
+    "folds": (_to_fold, command(f"{FOLDS} --decay 0.5"), "folds/"),
+    "export": (_exported, command(EXPORT), "exports/"),
+}
+
+
+@pytest.mark.parametrize("most", [FEW, pytest.param(None, marks=pytest.mark.long)])
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_beside_the_days_is_the_old_one_or_the_new_one(name: str, most: int | None, scratch: Path) -> None:
+    make, run, judged = FILES[name]
+    lake = a_lake(scratch, make)
+    report = crash_files.points(run, lake, scratch, judged=lambda path: path.startswith(judged), most=most)
+    print(f"B1 {name}: {report.points} points, {len(report.violations)} violations")
     assert not report.violations, report.violations[:10]
-    assert report.points >= 60
+    assert report.points >= FEW
+
+
+def test_the_harness_sees_a_file_that_is_written_in_its_place(scratch: Path) -> None:
+    def careless(root: Path) -> None:
+        live.path(lakes.a_shelf(root)).write_bytes(b"new" * 99)
+
+    def half(root: Path) -> None:
+        where = live.path(lakes.a_shelf(root))
+        where.unlink()
+        _live(root)
+
+    lake = a_lake(scratch, _with_live)
+    for run in (careless, half):
+        report = crash_files.points(run, lake, scratch, judged=lambda path: path.startswith("live/"), most=FEW)
+        assert report.kinds()["torn"] or report.kinds()["lost"], run
+
+
+def test_a_shelf_of_one_symbol_is_found_by_the_harness(scratch: Path) -> None:
+    assert shelf_at(scratch, lakes.DATASETS["bars"], lakes.timeframe("1h"), "BTCUSDT").folder == scratch
