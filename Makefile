@@ -88,6 +88,9 @@ soak: .venv/dev  ## writers killed at random while readers verify: SECONDS=600
 fuzz: .venv/dev  ## mutated bytes for everything that parses: COUNT=100000, or SECONDS and SEED
 	.venv/bin/python -m tests.fuzz $(if $(COUNT),--count $(COUNT)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
+mutate: .venv/dev  ## small faults in commit, recovery and verification, which their tests have to see: SAMPLE=200 SEED=1
+	.venv/bin/python -m scripts.mutate $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED))
+
 test-power: .venv/dev  ## the power goes at every change on disk: ext4, xfs, btrfs on loop images; needs root
 	.venv/bin/python -m pytest -m long -rs -s tests/test_power.py
 

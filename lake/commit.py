@@ -51,6 +51,7 @@ def writing(shelf: Shelf, wait: float = 0.0) -> Iterator[Writer]:
     What was staged and not published when the block ends is removed, however it ends. Raises Busy, Refused.
     """
     _is_no_other_symbols(shelf)
+    _stays_inside(shelf, shelf.folder)
     with locks.job(shelf, wait):
         recover.shelf(shelf)
         writer = Writer(shelf)
@@ -86,6 +87,7 @@ class Writer:
         `allow_shrink`. bodies : column -> sha256 of the bodies its values come from. Raises Refused, Tampered.
         """
         self._is_not_staged(day)
+        _stays_inside(self.shelf, self.shelf.day_folder(day).parent)
         parts.belongs(table, day, self.shelf.tf, self.shelf.symbol)
         old = days.entry(self.shelf, day)
         data = parts.encoded(table)
@@ -106,6 +108,7 @@ class Writer:
     def remove(self, day: date) -> bool:
         """Prepare to take a day away. Returns False where it is not committed. Raises Refused, Tampered."""
         self._is_not_staged(day)
+        _stays_inside(self.shelf, self.shelf.day_folder(day).parent)
         old = days.entry(self.shelf, day)
         if old is None:
             return False
@@ -180,6 +183,12 @@ def _is_no_other_symbols(shelf: Shelf) -> None:
     if first and (first.dataset, first.tf, first.symbol) != (shelf.dataset.name, shelf.tf.name, shelf.symbol):
         theirs = f"{first.dataset} {first.tf} {first.symbol}"
         raise Refused(f"{shelf.folder} is the lake of {theirs}, not of {shelf}; give another --out")
+
+
+def _stays_inside(shelf: Shelf, folder: Path) -> None:
+    """A lake is written below its root only, however the folders in it came to be links."""
+    if not folder.resolve().is_relative_to(shelf.root.resolve()):
+        raise Refused(f"{shelf}: {folder} leads out of the lake by a link; put a folder in the link's place")
 
 
 def logged(shelf: Shelf, day: date, old: Entry | None, new: Entry | None) -> log.Line:

@@ -8,7 +8,7 @@ import os
 import shlex
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -114,17 +114,18 @@ def is_committed(shelf: Shelf, day: date) -> bool:
 
 def _settled(shelf: Shelf, day: date, look: Callable[[Shelf, date, int], T | None]) -> T | None:
     """Look until two readings of a day under rewrite would agree: the day is opened anew at every try."""
-    for left in reversed(range(TRIES)):
-        try:
-            with _opened(shelf.day_folder(day)) as folder:
-                found = None if folder is None else look(shelf, day, folder)
-                if found is None and folder is not None and not _is_still(shelf.day_folder(day), folder):
-                    raise Tampered(f"{shelf} {day} was rewritten at every look; run the same command again")
-                return found
-        except (Tampered, FileNotFoundError):
-            if not left:
-                raise
-    raise AssertionError("unreachable")
+    for _ in range(TRIES - 1):
+        with suppress(Tampered, FileNotFoundError):
+            return _look(shelf, day, look)
+    return _look(shelf, day, look)
+
+
+def _look(shelf: Shelf, day: date, look: Callable[[Shelf, date, int], T | None]) -> T | None:
+    with _opened(shelf.day_folder(day)) as folder:
+        found = None if folder is None else look(shelf, day, folder)
+        if found is None and folder is not None and not _is_still(shelf.day_folder(day), folder):
+            raise Tampered(f"{shelf} {day} was rewritten at every look; run the same command again")
+        return found
 
 
 @contextmanager

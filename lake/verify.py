@@ -213,7 +213,8 @@ def _strangers(root: Path | None, places: Sequence[Shelf]) -> Iterator[Finding]:
             if tf.is_symlink() or not tf.is_dir() or tf.name not in TIMEFRAMES:
                 yield _stranger(tf, None)
             else:
-                yield from (_stranger(p, None) for p in _folders(tf) if checked_or_none(p.name) != p.name)
+                named = _folders(tf)
+                yield from (_stranger(p, None) for p in named if p.is_symlink() or checked_or_none(p.name) != p.name)
     for place in places:
         known = {place.day_folder(day) for day in place.days_on_disk()}
         for path in _folders(place.folder):

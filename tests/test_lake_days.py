@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from lake import commit, days
-from lake.layout import MANIFEST, SUCCESS, Shelf
+from lake import commit, days, notes
+from lake.layout import MANIFEST, SUCCESS, Shelf, shelf_at
 from lake.manifest import Entry, parsed, written
 from meta.errors import NotReady, Tampered
 from tests import crash, lakes
@@ -293,3 +293,17 @@ def test_writing_the_same_again_changes_no_inode_time_or_byte(root: Path) -> Non
         assert not any(writer.stage(day, lakes.a_day(day), lakes.SOURCE) for day in wanted)
         assert writer.publish() == []
     assert before == ([_everything(shelf.day_folder(day)) for day in wanted], lakes.day_folders(root), lakes.told(root))
+
+
+def test_the_command_that_makes_a_day_names_source_and_place(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = lakes.a_shelf(root)
+    span = "--start 2025-05-01 --end 2025-05-01"
+    asked = "run `python -m p1_ingest ingest --symbol BTCUSDT --tf 1h"
+    assert days.how_to_make(place, lakes.DAY, lakes.DAY) == f"{asked} --lake {root} {span}`"
+    for source, said in (("binance", " --source binance"), ("sim", "")):
+        notes.write(place, notes.OFFERED, {"source": source})
+        assert days.how_to_make(place, lakes.DAY, lakes.DAY) == f"{asked}{said} --lake {root} {span}`"
+    free = shelf_at(root / "my own", lakes.DATASETS["features"], place.tf, "BTCUSDT")
+    assert days.command(free) == f"python -m p2_features build --symbol BTCUSDT --tf 1h --out '{root}/my own'"
+    with pytest.raises(NotReady, match=r"is not committed; run `python -m p1_ingest ingest .* --start 2025-05-01"):
+        days.need(place, lakes.DAY)

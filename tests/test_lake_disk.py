@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ast
+import ctypes
 import errno
 import os
+import sys
+import threading
+import types
 from pathlib import Path
 
 import pytest
@@ -40,6 +44,7 @@ WRITERS = {
     "tofile",
     "savetxt",
 }
+LOOKS = {"disk_usage", "get_terminal_size", "which"}  # of shutil: they change nothing
 WRITE_FLAGS = {"O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC", "O_APPEND"}
 
 
@@ -64,7 +69,7 @@ def _changes(tree: ast.AST) -> list[tuple[int, str]]:
         elif module == "os" and name == "open":
             if any(isinstance(part, ast.Attribute) and part.attr in WRITE_FLAGS for part in ast.walk(node)):
                 found.append((node.lineno, "os.open"))
-        elif module in ("shutil", "tempfile"):
+        elif module in ("shutil", "tempfile") and name not in LOOKS:
             found.append((node.lineno, f"{module}.{name}"))
         elif module not in ("disk", "os") and name in CHANGES_PATH:
             found.append((node.lineno, f".{name}"))
@@ -83,9 +88,10 @@ def _writes(call: ast.Call, position: int) -> bool:
 
 
 def _in_memory(call: ast.Call) -> bool:
-    """Does a writer of tables write to a buffer: an argument called sink or buffer?"""
+    """Does a writer of tables write to a buffer: an argument called sink or buffer, or a writer opened over one?"""
     names = {arg.id for arg in call.args if isinstance(arg, ast.Name)}
-    return bool(names & {"sink", "buffer", "out"})
+    opened = isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == "writer"
+    return opened or bool(names & {"sink", "buffer", "out"})
 
 
 def test_no_other_module_changes_the_disk() -> None:
@@ -122,7 +128,10 @@ def test_the_scan_sees_a_change(source: str) -> None:
     assert _changes(ast.parse(source))
 
 
-@pytest.mark.parametrize("source", ["open(p)", "open(p, 'rb')", "a.replace('x', 'y')", "os.open(p, os.O_RDONLY)"])
+@pytest.mark.parametrize(
+    "source",
+    ["open(p)", "open(p, 'rb')", "a.replace('x', 'y')", "os.open(p, os.O_RDONLY)", "shutil.disk_usage(p)"],
+)
 def test_the_scan_passes_over_reading(source: str) -> None:
     assert not _changes(ast.parse(source))
 
@@ -237,3 +246,149 @@ def test_locks_change_nothing_but_lock_files(tmp_path: Path) -> None:
     assert {call.role for call in tap.calls if call.function not in ("mkdir", "fsync")} == {
         ".lake/locks/log", ".lake/locks/publish", ".lake/locks/turnstile", ".lake/locks/parquet~#h~BTCUSDT",
     }  # fmt: skip
+
+
+def test_folders_that_another_process_makes_meanwhile_are_as_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = os.mkdir
+    monkeypatch.setattr(os, "mkdir", lambda path: (made(path), made(path)))
+    disk.make_folders(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
+
+
+def test_a_file_that_takes_a_folders_name_meanwhile_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = os.mkdir
+
+    def mkdir(path: Path) -> None:
+        path.touch()
+        made(path)
+
+    monkeypatch.setattr(os, "mkdir", mkdir)
+    with pytest.raises(FileExistsError):
+        disk.make_folders(tmp_path / "a")
+
+
+@pytest.mark.parametrize("left", ["nothing", "a folder", "a file of this very name"])
+def test_a_loose_file_is_whole_whatever_is_there_before(tmp_path: Path, left: str) -> None:
+    path = tmp_path / "ab" / "body"
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
+    if left != "nothing":
+        path.parent.mkdir()
+    if left == "a file of this very name":
+        temporary.write_bytes(b"half")
+    disk.write_loose(path, b"whole")
+    assert [(each.name, each.read_bytes()) for each in path.parent.iterdir()] == [("body", b"whole")]
+
+
+def test_a_loose_file_that_cannot_be_written_leaves_the_old_one_and_no_litter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "body"
+    disk.write_loose(path, b"old")
+
+    def full(fd: int, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(disk, "write_all", full)
+    with pytest.raises(OSError, match="No space"):
+        disk.write_loose(path, b"new")
+    assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("body", b"old")]
+    monkeypatch.undo()
+    held = len(os.listdir("/dev/fd"))
+    disk.write_loose(path, b"new")
+    assert path.read_bytes() == b"new" and len(os.listdir("/dev/fd")) == held
+
+
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is made durable from now on: file system by file system, file by file, folder by folder."""
+    told: list[str] = []
+
+    def syncfs(fd: int) -> int:
+        told.append(f"fs {os.readlink(f'/proc/self/fd/{fd}')}")
+        return 0
+
+    monkeypatch.setattr(disk, "_SYNCFS", syncfs)
+    monkeypatch.setattr(os, "fsync", lambda fd: told.append(os.readlink(f"/proc/self/fd/{fd}")))
+    return told
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc, which names what is open")
+def test_many_loose_files_wait_for_the_disk_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [tmp_path / "raw" / name / "body" for name in ("ab", "cd")]
+    for path in paths:
+        disk.write_loose(path, b"body")
+    told, held = synced(monkeypatch), len(os.listdir("/dev/fd"))
+    disk.sync_loose([], tmp_path / "raw")
+    assert told == []
+    disk.sync_loose(paths, tmp_path / "raw")
+    assert told == [f"fs {tmp_path}/raw"] and len(os.listdir("/dev/fd")) == held
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc, which names what is open")
+def test_where_a_file_system_is_not_synced_whole_each_file_and_name_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [tmp_path / "raw" / name / "body" for name in ("ab", "cd")]
+    for path in paths:
+        disk.write_loose(path, b"body")
+    told, held = synced(monkeypatch), len(os.listdir("/dev/fd"))
+    monkeypatch.setattr(disk, "_SYNCFS", None)
+    disk.sync_loose(paths, tmp_path / "raw")
+    above = [tmp_path / "raw", tmp_path / "raw" / "ab", tmp_path / "raw" / "cd", tmp_path]
+    assert told == [str(path) for path in (*paths, *above)] and len(os.listdir("/dev/fd")) == held
+
+
+def test_a_file_system_that_does_not_confirm_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(fd: int) -> int:
+        ctypes.set_errno(errno.EIO)
+        return -1
+
+    disk.write_loose(tmp_path / "body", b"body")
+    monkeypatch.setattr(disk, "_SYNCFS", fails)
+    with pytest.raises(OSError, match="Input/output") as told:
+        disk.sync_loose([tmp_path / "body"], tmp_path)
+    assert told.value.filename == str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("platform", "name", "asked"),
+    [("darwin", "renamex_np", (b"a", b"b", 2)), ("linux", "renameat2", (-100, b"a", -100, b"b", 2))],
+)
+def test_each_platform_exchanges_by_its_own_call(
+    platform: str, name: str, asked: tuple[object, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[object] = []
+
+    def call(*args: object) -> int:
+        heard.extend(getattr(arg, "value", arg) for arg in args)
+        return 0
+
+    libc = types.SimpleNamespace(**{name: call})
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(ctypes, "CDLL", lambda name, use_errno: libc)
+    rename = disk._native_rename()
+    assert rename and rename(b"a", b"b", disk.RENAME_EXCHANGE) == 0 and tuple(heard) == asked
+    delattr(libc, name)
+    assert disk._native_rename() is None, "an older system: the other way of publishing"
+
+
+@pytest.mark.parametrize("count", [1, disk.MANY - 1, disk.MANY, 3 * disk.MANY])
+def test_all_that_is_to_be_durable_is_synced(tmp_path: Path, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = []
+    monkeypatch.setattr(disk, "sync", told.append)
+    disk.sync_all([tmp_path / str(i) for i in range(count)])
+    assert sorted(told) == sorted(tmp_path / str(i) for i in range(count))
+
+
+def test_one_file_that_is_not_durable_is_told_among_many(tmp_path: Path) -> None:
+    for count in (2, disk.MANY):
+        with pytest.raises(FileNotFoundError):
+            disk.sync_all([tmp_path] * (count - 1) + [tmp_path / "none"])
+
+
+def test_a_scratch_folder_is_gone_with_all_it_holds() -> None:
+    with disk.scratch() as folder:
+        (folder / "spilled").write_bytes(b"x")
+        assert folder.name.startswith("perplake-")
+    assert not folder.exists()

@@ -332,3 +332,44 @@ def test_a_lock_that_cannot_be_signed_is_held_all_the_same(shelf: Shelf, monkeyp
     monkeypatch.setattr(os, "pwrite", full)
     with locks.job(shelf):
         assert locks.holder(shelf) == "another process"
+
+
+def test_one_follower_keeps_up_with_a_shelf_and_its_writer_goes_on(shelf: Shelf) -> None:
+    told = r"P1 1h BTCUSDT is being followed by pid .*; end it first"
+    with locks.following(shelf), locks.job(shelf), pytest.raises(Busy, match=told), locks.following(shelf):
+        raise AssertionError("there were two")
+    with locks.following(shelf):
+        pass
+
+
+def test_a_folder_is_filled_by_one_process_at_a_time(tmp_path: Path) -> None:
+    folder = tmp_path / "export"
+    with locks.filling(folder):
+        assert folder.is_dir()
+        with pytest.raises(Busy, match="is being filled by another process"), locks.filling(folder):
+            raise AssertionError("there were two")
+    with locks.filling(folder):
+        pass
+
+
+@pytest.mark.parametrize("how", ["away", "another"])
+def test_a_folder_that_moved_while_its_lock_was_taken_is_not_filled(
+    tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, lock = tmp_path / "export", fcntl.flock
+
+    def moved(fd: int, flags: int) -> None:
+        lock(fd, flags)
+        folder.rename(tmp_path / "moved")
+        if how == "another":
+            folder.mkdir()
+
+    monkeypatch.setattr(fcntl, "flock", moved)
+    with pytest.raises(Busy), locks.filling(folder):
+        raise AssertionError("it is not the folder that was locked")
+
+
+def test_locks_pass_to_nobody_by_exec(shelf: Shelf) -> None:
+    with locks.job(shelf), locks.publishing(shelf.root), locks.telling(shelf.root):
+        assert len(locks._held) == 4 and not any(os.get_inheritable(fd) for fd in locks._held)
+    assert not locks._held

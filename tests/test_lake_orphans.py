@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from lake import commit, days, log, orphans, verify
 from lake.cli import Span
+from lake.orphans import Orphans
 from meta.errors import Refused
 from p2_features.build import build as build_features
 from p2_features.choice import Asked
@@ -140,6 +141,18 @@ def two_of_five(root: Path) -> None:
             writer.remove(lakes.DAY + timedelta(days=i))
         writer.stage(lakes.DAY + timedelta(days=2), lakes.a_day(lakes.DAY + timedelta(days=2), seed=7), lakes.SOURCE)
         writer.publish()
+
+
+def test_days_that_go_or_stay_are_told_in_one_line() -> None:
+    one, some = (lakes.DAY,), tuple(lakes.the_days(3))
+    assert Orphans().lines("P2") == []
+    assert Orphans(gone=one).lines("P2") == [f"P2: 1 days taken away, {one[0]}: no inputs make them now"]
+    assert f"3 days taken away, {some[0]} … {some[-1]}" in Orphans(gone=some).lines("P2")[0]
+    (line,) = Orphans(left=some).lines("P2")
+    assert "3 days stay" in line and "give --prune" in line
+    assert Orphans(gone=one, left=some).data() == {
+        "taken away": [str(one[0])], "orphaned": [str(day) for day in some],
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("mode", [EXCHANGE, BREAK])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from lake import days, locks
+from lake import days, disk, locks
 from lake.layout import MANIFEST, SUCCESS, Shelf
 from lake.repair import gone, repair
 from lake.verify import verify
@@ -39,6 +40,16 @@ DAMAGE: dict[str, Callable[[Path, str], object]] = {
     "a stranger": lambda folder, part: (folder / "notes.txt").write_text("mine"),
 }
 
+PART = f"part-{BAD:%Y%m%d}.parquet"
+FACTS = {
+    "a flipped bit": f"{PART} is not the file its manifest describes (sha256 differs)",
+    "a part cut short": f"{PART} is not the file its manifest describes (sha256 differs)",
+    "no manifest": "has _SUCCESS but no MANIFEST.tsv",
+    "no marker": "holds files but no _SUCCESS",
+    "no part": f"{PART} is missing",
+    "a stranger": "holds 'notes.txt', which is not one of a day's three files",
+}
+
 
 @pytest.mark.parametrize("how", DAMAGE)
 def test_what_is_damaged_is_set_aside_and_can_be_made_anew(shelf: Shelf, how: str) -> None:
@@ -47,6 +58,8 @@ def test_what_is_damaged_is_set_aside_and_can_be_made_anew(shelf: Shelf, how: st
     sound = {day: lakes.entry(shelf, day) for day in WANTED if day != BAD}
     (aside,) = repair(shelf.root)
     assert (aside.shelf, aside.day) == (shelf, BAD)
+    assert aside.place == shelf.root / ".lake" / "aside" / f"parquet~1h~BTCUSDT~{BAD:%Y%m%d}~1"
+    assert str(aside) == f"{shelf} {BAD}: {FACTS[how]}; set aside in {aside.place}"
     assert {path.name: path.read_bytes() for path in aside.place.iterdir()} == lying, "nothing of it is lost"
     assert not shelf.day_folder(BAD).exists()
     assert {day: lakes.entry(shelf, day) for day in sound} == sound
@@ -79,3 +92,63 @@ def test_a_shelf_being_written_is_not_repaired_under_its_writer(shelf: Shelf) ->
     with locks.job(shelf), pytest.raises(Busy):
         repair(shelf.root)
     assert shelf.day_folder(BAD).exists()
+
+
+def test_all_damage_is_set_aside_at_once_and_what_a_dead_writer_left_is_finished_first(shelf: Shelf) -> None:
+    for how, day in zip(DAMAGE, WANTED[:3], strict=False):
+        DAMAGE[how](shelf.day_folder(day), shelf.part_name(day))
+    left = shelf.root / ".lake" / "staging" / f"parquet~1h~BTCUSDT~{WANTED[3]:%Y%m%d}~none~{'0' * 16}"
+    left.mkdir(parents=True)
+    assert [aside.day for aside in repair(shelf.root)] == WANTED[:3]
+    assert lakes.staged(shelf.root) == [] and days.entry(shelf, WANTED[3])
+
+
+@pytest.mark.parametrize("what", ["a link to a folder", "a file", "a link to nowhere"])
+def test_what_stands_in_a_days_place_and_is_no_folder_is_set_aside_and_not_followed(shelf: Shelf, what: str) -> None:
+    folder = shelf.day_folder(BAD)
+    elsewhere = shelf.root / "elsewhere"
+    folder.rename(elsewhere)
+    if what == "a file":
+        folder.write_text("mine")
+    else:
+        folder.symlink_to(elsewhere if "folder" in what else shelf.root / "nowhere")
+    before = {path.name: path.read_bytes() for path in elsewhere.iterdir()}
+    (aside,) = repair(shelf.root)
+    assert "'a link', which is not one of a day's three files" in aside.fact
+    assert aside.place.is_symlink() or aside.place.is_file()
+    assert {path.name: path.read_bytes() for path in elsewhere.iterdir()} == before
+    assert not folder.exists() and not folder.is_symlink()
+
+
+def test_a_place_aside_that_is_taken_is_not_used_again(shelf: Shelf) -> None:
+    aside = shelf.root / ".lake" / "aside"
+    aside.mkdir()
+    (aside / f"parquet~1h~BTCUSDT~{BAD:%Y%m%d}~1").symlink_to("nowhere")
+    flip(shelf.day_folder(BAD), shelf.part_name(BAD))
+    assert repair(shelf.root)[0].place.name.endswith("~2")
+
+
+def test_setting_aside_is_durable_and_done_while_nothing_is_published(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flip(shelf.day_folder(BAD), shelf.part_name(BAD))
+    told: list[tuple[str, Path]] = []
+
+    def place(one: Path, other: Path) -> None:
+        with pytest.raises(BlockingIOError), (shelf.root / ".lake" / "locks" / "publish").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        told.append(("place", other))
+        one.rename(other)
+
+    monkeypatch.setattr(disk, "place", place)
+    monkeypatch.setattr(disk, "sync_folder", lambda path: told.append(("sync", path)))
+    (found,) = repair(shelf.root)
+    aside = shelf.root / ".lake" / "aside"
+    assert told[-3:] == [("place", found.place), ("sync", shelf.day_folder(BAD).parent), ("sync", aside)]
+
+
+def test_an_empty_folder_is_no_damage_and_its_day_is_gone(shelf: Shelf) -> None:
+    shelf.day_folder(BAD).rename(shelf.root / "elsewhere")
+    shelf.day_folder(BAD).mkdir()
+    assert repair(shelf.root) == []
+    assert len(gone(shelf.root)) == 1 and f"--start {BAD} --end {BAD}" in gone(shelf.root)[0]

@@ -372,3 +372,38 @@ def test_verify_is_about_as_fast_as_hashing(tf: str, n: int, root: Path) -> None
     size = sum(path.stat().st_size for path in paths) / 1e6
     print(f"B6: {n} days of {tf}, {size:.0f} MB: verify at {ratio:.0%} of hashlib's speed")
     assert ratio >= 0.6
+
+
+def test_a_day_that_breaks_after_it_was_looked_at_is_not_passed_over(
+    lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another day's damage makes verify look again at what has changed meanwhile, broken days included."""
+    (folder(lake) / SUCCESS).unlink()
+    place, words = lakes.a_shelf(lake), log.last_words
+
+    def broken_meanwhile(shelf: Shelf) -> dict[date, str]:
+        (place.day_folder(WANTED[0]) / place.part_name(WANTED[0])).write_bytes(b"x")
+        return words(shelf)
+
+    monkeypatch.setattr(log, "last_words", broken_meanwhile)
+    assert {found.day for found in wrong(verify(lake))} == {WANTED[0], WANTED[1]}
+
+
+def test_names_in_staging_that_are_no_shelf_are_nobodys(lake: Path) -> None:
+    staging = lake / ".lake" / "staging"
+    kept = f"20250501~none~{'0' * 16}"
+    for job in ("parquet~1h~btc", "parquet~7h~BTCUSDT", "nothing~1h~BTCUSDT", "parquet~1h", "parquet"):
+        (staging / f"{job}~{kept}").mkdir()
+    (staging / f"labels~1h~BTCUSDT~{kept}").mkdir()
+    facts = {path.path.name.removesuffix(f"~{kept}"): path.fact for path in verify(lake)}
+    assert facts.pop("labels~1h~BTCUSDT") == "was left by a writer that died"
+    assert set(facts.values()) == {"was put there by no writer"} and len(facts) == 5
+
+
+@pytest.mark.parametrize("where", ["1h", "1h/BTCUSDT", "1h/BTCUSDT/y=2025", "1h/BTCUSDT/y=2025/m=05"])
+def test_a_folder_that_is_a_link_is_told(lake: Path, tmp_path: Path, where: str) -> None:
+    """Whoever owns what it leads to decides what is read there."""
+    link = lake / "parquet" / where
+    shutil.move(link, tmp_path / "elsewhere")
+    link.symlink_to(tmp_path / "elsewhere")
+    assert [one.path for one in wrong(verify(lake))] == [link]
