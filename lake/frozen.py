@@ -60,6 +60,11 @@ def instant(text: str, now: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def place_of(root: Path, when: str) -> Path:
+    """Where is the lake as of this instant, as the log writes it, or of first-seen?"""
+    return root / ".lake" / "as-of" / (when if when == FIRST else re.sub("[-:]", "", when))
+
+
 def frozen(
     root: Path,
     text: str,
@@ -73,8 +78,7 @@ def frozen(
     Busy where another process is making it.
     """
     when = instant(text, now())
-    name = when if when == FIRST else re.sub("[-:]", "", when)
-    found, told = Frozen(root / ".lake" / "as-of" / name, when), _told(root)
+    found, told = Frozen(place_of(root, when), when), _told(root)
     for tf, symbol in sorted({*told, *((shelf.tf.name, shelf.symbol) for shelf in roots.shelves(root, BARS))}):
         if (tfs is None or tf in tfs) and (symbols is None or symbol in symbols):
             _freeze(layout.shelf(root, BARS, TIMEFRAMES[tf], symbol), told.get((tf, symbol), {}), found)

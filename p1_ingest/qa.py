@@ -9,7 +9,7 @@ from datetime import date, timedelta
 import numpy as np
 import pyarrow as pa
 
-from lake import days, frames, judge, notes, settings
+from lake import days, frames, judge, notes, restatements, settings
 from lake.checks import Check, Finding, Report
 from lake.cli import Span
 from lake.frames import first_position
@@ -115,6 +115,7 @@ def _report(
         "end": str(wanted[-1]),
         "bars": table.num_rows,
         "source": ", ".join(sources),
+        "restated": restatements.of_shelf(bars, wanted[0], wanted[-1]),
     }
     offered, left_out = _offered(bars, table)
     report = Report(bars.symbol, title, facts | {"not_offered": left_out})

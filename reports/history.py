@@ -9,7 +9,8 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from lake import log
+from lake import advice, log
+from lake import restatements as lake_restatements
 from lake.log import ABSENT
 from lake.roots import SIM
 from meta.timeframes import day_start
@@ -87,7 +88,37 @@ def restatements(held: Held) -> Section:
         "A day is replaced whole or not at all, and the lake's log tells of each time: bars the venue restated,"
         " features and labels made again of other inputs or rules."
     )
-    return Section("restatements", "Restatements", text, [*_rewritten(held, told), table])
+    return Section("restatements", "Restatements", text, [*_restated(held), *_rewritten(held, told), table])
+
+
+MOVED = [
+    ("column", "code"), ("values", "count"), ("bars", "count"), ("within 1 h", "count"), ("1 h to 1 d", "count"),
+    ("1 d to 7 d", "count"), ("later", "count"), ("median move", "ratio"), ("largest move", "ratio"),
+]  # fmt: skip
+DRIFT = [
+    ("feature", "code"), ("rows", "count"), ("rows apart", "ratio"), ("typical, σ", "number"), ("largest, σ", "number"),
+]  # fmt: skip
+
+
+def _restated(held: Held) -> Iterator[Table]:
+    """Which columns were restated, how long after the close, and what that does to features."""
+    first, last = held.days[0], held.days[-1]
+    found = lake_restatements.by_column(held.connection, held.tf, held.symbol, first, last)
+    rows = [list(row.values()) for row in found]
+    text = (
+        "Values that another took the place of, of live bars and of committed days, by how long after the bar's close"
+        " that was. A move is |new - old| / |old|. `bar` counts bars that came late or went."
+    )
+    title, empty = "Restated values, by column and age", "No value was restated since revisions are kept."
+    yield Table("restated", title, MOVED, rows, text, empty)
+    drift = [list(row.values()) for row in lake_restatements.drift(held.root, held.tf, held.symbol, held.days)]
+    text = (
+        "Features of the first value ever seen of each bar beside those that stand here, over the rows both have;"
+        " σ is the feature's standard deviation. What a live model saw is nearer to the former."
+    )
+    how = f"python -m p2_features build --as-of first-seen --symbol {held.symbol} --tf {held.tf}{advice.at(held.root)}"
+    none = f"No features of first values are there; `{how}` makes them."
+    yield Table("first-seen", "First-seen features beside final ones", DRIFT, drift, text, none)
 
 
 def _rewrites(held: Held) -> Iterator[log.Line]:
