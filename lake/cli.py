@@ -226,9 +226,9 @@ def announce(shelves: Iterable[Shelf], source: str | None = None) -> None:
         say(roots.banner(where, source, shelf if shelf.folder == where else None))
 
 
-def compiling() -> None:
-    """Say what a first run waits for."""
-    if compiled.is_cold():
+def compiling(kernel: str) -> None:
+    """Say what a first run waits for: the kernel that this name, a file's, stands for, and those beside it."""
+    if compiled.is_cold(kernel):
         say("compiling the kernels, once for this version: about half a minute")
 
 

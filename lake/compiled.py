@@ -18,20 +18,18 @@ from lake.settings import PROJECT
 VARIABLE = "NUMBA_CACHE_DIR"
 KEPT = 3  # folders of earlier states that are left where they are
 _folder: Path | None = None
-_cold = False
 
 
 def prepare() -> None:
     """Point numba at the cache of the kernels as they are now. Best called before numba is imported."""
-    global _folder, _cold
+    global _folder
     if _folder is not None:
         return
     _folder, _ = place()
-    _cold = not _folder.is_dir()
     os.environ[VARIABLE] = str(_folder)
     if "numba" in sys.modules:
         sys.modules["numba"].config.CACHE_DIR = str(_folder)
-    if _cold:
+    if not _folder.is_dir():
         _forget_old(_folder.parent)
 
 
@@ -45,9 +43,9 @@ def place() -> tuple[Path, bool]:
     return (home or homes[0]) / _state(), home is not None
 
 
-def is_cold() -> bool:
-    """Have these kernels never been compiled on this machine, so that the first call takes seconds?"""
-    return _cold
+def is_cold(kernel: str) -> bool:
+    """Was the kernel of this name, a file's, never compiled on this machine, so that its first call takes seconds?"""
+    return not any(place()[0].glob(f"*/{kernel}.*.nbi"))
 
 
 def _state() -> str:

@@ -97,6 +97,7 @@ def validate(
     if horizon_days and span.days and horizon_days != span.days:
         raise Usage(f"give --horizon_days {horizon_days} or --days {span.days}, not both")
     grouped = _by_timeframe(_targets(glob, bars, symbol, tf, lake))
+    cli.compiling("past_quantiles")
     horizon = horizon_days or span.days or settings.lake_conf().days
     found, failures = [], []
     for one, targets in grouped.items():
@@ -152,7 +153,7 @@ def bench(
         python -m p2_features bench --symbol BTCUSDT --days 80
         python -m p2_features bench --glob "data/features/5m/BTCUSDT/**/*.parquet" --report reports/p2_bench_5m_80d.csv
     """
-    from lake import checks, compiled, settings
+    from lake import checks, settings
     from lake import days as lake_days
     from p2_features import bench as benching
 
@@ -160,8 +161,7 @@ def bench(
     horizon = span.days or settings.lake_conf().days
     chosen = span or Span(days=horizon)
     found, failures = [], []
-    if compiled.is_cold():
-        cli.say("compiling the kernels first, once for this state of them; that takes up to a minute")
+    cli.compiling("live_bar")
     for one, targets in grouped.items():
         timings: list[benching.Timing] = []
 

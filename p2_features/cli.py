@@ -113,7 +113,7 @@ def build(
         python -m p2_features build --symbol BTCUSDT,ETHUSDT --engine processes
     """
     targets = _targets(glob, out, symbol, tf, lake)
-    cli.compiling()
+    cli.compiling("past_quantiles")
     from lake import run
     from p2_features import build as building
     from p2_features.choice import Asked

@@ -109,7 +109,7 @@ def stream(
     if len(tfs) != 1:
         raise Usage("stream takes one timeframe; start one for each --tf")
     shelves = [layout.shelf(where, BARS, one, name) for one, name in cli.followed_of(symbol, (tfs[0].name,))]
-    cli.compiling()
+    cli.compiling("live_bar")
     from p2_features import feed as feeding
     from p2_features import state as keeping
 
@@ -252,7 +252,7 @@ def audit(
 
     where = cli.opened(lake)
     names, tfs = cli.symbols_of(symbol), cli.timeframes_of(tf)
-    cli.compiling()
+    cli.compiling("live_bar")
     found, failures = [], []
     for one in tfs:
         shelves = [layout.shelf(where, BARS, one, name) for name in names]

@@ -91,6 +91,7 @@ def validate(
     default = span.days or settings.lake_conf().days
     meant = span or (Span() if labels or features else Span(days=default))
     subjects = _subjects(_labels(labels, symbol, tf, lake), features, bars, meant, horizon)
+    cli.compiling("first_touch")
     timeframes = dict.fromkeys(subject.labels.tf for subject in subjects)
     found, failures = [], []
     for one in timeframes:

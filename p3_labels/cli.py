@@ -133,7 +133,7 @@ def triple_barrier(
         python -m p3_labels triple-barrier --symbol BTCUSDT --unit realised --events cusum:0.01
     """
     targets = _targets(features, bars, out, symbol, tf, lake)
-    cli.compiling()
+    cli.compiling("first_touch")
     from lake import run
     from p3_labels.rules import rules
 
