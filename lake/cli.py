@@ -18,7 +18,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from lake import advice, compiled, progress, roots, settings
+from lake import advice, compiled, completion, progress, roots, settings
 from lake.layout import Shelf
 from meta.errors import PerplakeError, Usage
 from meta.symbols import symbol as checked_symbol
@@ -93,9 +93,8 @@ def split(_: click.Context, option: click.Parameter, values: tuple[str, ...]) ->
 
 def lake_option(command: F) -> F:
     """--lake: which lake."""
-    return click.option("--lake", metavar="ROOT", help="The lake's root; else PERPLAKE_LAKE, else conf, else data.")(
-        command
-    )
+    told = "The lake's root; else PERPLAKE_LAKE, else conf, else data."
+    return click.option("--lake", metavar="ROOT", help=told, shell_complete=completion.folders)(command)
 
 
 def as_of_option(command: F) -> F:
@@ -133,8 +132,14 @@ def as_known(lake: str | None, as_of: str, given: Mapping[str, Any]) -> Path:
 
 def symbol_options(command: F) -> F:
     """--symbol and --tf, each repeatable."""
-    tf = click.option("--tf", multiple=True, callback=split, metavar="TF", help="Timeframe, repeatable (5m, 1h …).")
-    named = click.option("--symbol", multiple=True, callback=split, metavar="S", help="Symbol, repeatable or a,b,c.")
+    tf = click.option(
+        "--tf", multiple=True, callback=split, metavar="TF", help="Timeframe, repeatable (5m, 1h …).",
+        shell_complete=completion.timeframes,
+    )  # fmt: skip
+    named = click.option(
+        "--symbol", multiple=True, callback=split, metavar="S", help="Symbol, repeatable or a,b,c.",
+        shell_complete=completion.symbols,
+    )  # fmt: skip
     return named(tf(command))
 
 
@@ -232,15 +237,17 @@ def compiling(kernel: str) -> None:
         say("compiling the kernels, once for this version: about half a minute")
 
 
-def spawned(lines: Iterable[str], where: Path | None = settings.PROJECT) -> int:
+def spawned(lines: Iterable[str], where: Path | None = settings.PROJECT, quiet: bool = False) -> int:
     """Run these commands of ours one after the other; the first exit code that is not 0, or 0.
 
     where : the folder relative paths are of; None is the one this command was called in.
+    quiet : what they print goes to stderr, so that standard output is this command's own.
     """
     code = 0
     for line in lines:
         say(f"running {line}")
-        done = subprocess.run([sys.executable, *shlex.split(line)[1:]], cwd=where, check=False)
+        words = [sys.executable, *shlex.split(line)[1:]]
+        done = subprocess.run(words, cwd=where, check=False, stdout=sys.stderr if quiet else None)
         code = code or done.returncode
     return code
 
@@ -294,7 +301,8 @@ def status(commands: click.Group, name: str, argv: list[str] | None = None) -> i
     words = sys.argv[1:] if argv is None else argv
     signal.signal(signal.SIGTERM, _on_sigterm)
     try:
-        result = commands.main(words, prog_name=f"python -m {name}", standalone_mode=False, obj=words)
+        own: dict[str, Any] = {"standalone_mode": False, "complete_var": completion.VARIABLE, "obj": words}
+        result = commands.main(words, prog_name=f"python -m {name}", **own)
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as done:
         return done.exit_code

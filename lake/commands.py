@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from lake import advice, cli, layout, progress, roots, settings
+from lake import advice, cli, completion, layout, progress, roots, settings
 from lake.doctor_cli import doctor
 from meta.errors import ChecksRed, NotReady, Usage
 from meta.symbols import symbol as checked_symbol
@@ -29,9 +29,10 @@ def _db_option(command):  # type: ignore[no-untyped-def]
 
 @commands.command()
 @_db_option
+@click.option("--json", "as_json", is_flag=True, help="The catalog's file and its views as JSON.")
 @cli.lake_option
 @cli.debug_option
-def views(db: Path | None, lake: str | None, debug: bool) -> int:
+def views(db: Path | None, as_json: bool, lake: str | None, debug: bool) -> int:
     """Bring the DuckDB catalog up to the lake and list its views.
 
     \b
@@ -45,7 +46,9 @@ def views(db: Path | None, lake: str | None, debug: bool) -> int:
     names = catalog.names(place)
     if not names:
         raise NotReady(f"lake {where} has no committed day; run {advice.first(where)} first")
-    for name in sorted(names):
+    if as_json:
+        click.echo(json.dumps({"catalog": str(place), "views": sorted(names)}, indent=1))
+    for name in () if as_json else sorted(names):
         click.echo(name)
     cli.say(f"catalog {settings.shown(place)} {'written' if written else 'is up to date'}")
     return 0
@@ -186,9 +189,10 @@ def verify(sample: float | None, as_json: bool, lake: str | None, debug: bool) -
 
 @commands.command()
 @click.option("--run", is_flag=True, help="Also run the commands that make the days anew.")
+@click.option("--json", "as_json", is_flag=True, help="What was set aside, and the commands, as JSON.")
 @cli.lake_option
 @cli.debug_option
-def repair(run: bool, lake: str | None, debug: bool) -> int:
+def repair(run: bool, as_json: bool, lake: str | None, debug: bool) -> int:
     """Set damaged days aside, and tell (or run) the commands that make them anew.
 
     \b
@@ -199,24 +203,27 @@ def repair(run: bool, lake: str | None, debug: bool) -> int:
 
     where = cli.opened(lake)
     found = repairing.repair(where)
-    for one in found:
+    for one in () if as_json else found:
         click.echo(str(one))
     commands_of = list(dict.fromkeys([*(one.command for one in found), *repairing.gone(where)]))
     if not commands_of:
         cli.say("nothing is damaged, and nothing is gone")
     elif not found:
         cli.say(f"{len(commands_of)} days the log tells of are gone; these commands make them anew:")
-    for words in commands_of:
+    if as_json:
+        click.echo(json.dumps({"aside": [one.data() for one in found], "commands": commands_of}, indent=1))
+    for words in () if as_json else commands_of:
         click.echo(f"  {words}")
     if found:
         cli.refreshed(where)
-    return cli.spawned(commands_of) if run else 0
+    return cli.spawned(commands_of, quiet=as_json) if run else 0
 
 
 def _row_options(command):  # type: ignore[no-untyped-def]
     """SYMBOL TS and --tf: one row."""
-    tf = click.option("--tf", metavar="TF", help="Timeframe (5m, 1h …); else conf's.")
-    named = click.argument("name", metavar="SYMBOL")
+    told = "Timeframe (5m, 1h …); else conf's."
+    tf = click.option("--tf", metavar="TF", help=told, shell_complete=completion.timeframes)
+    named = click.argument("name", metavar="SYMBOL", shell_complete=completion.symbols)
     return named(click.argument("instant", metavar="TS")(tf(command)))
 
 
@@ -287,3 +294,4 @@ def _instant(text: str) -> int:
 
 
 commands.add_command(doctor)
+commands.add_command(completion.completion)

@@ -23,6 +23,10 @@ class SetAside:
     fact: str
     command: str
 
+    def data(self) -> dict[str, str]:
+        """The same for machines."""
+        return {name: str(value) for name, value in vars(self).items()}
+
     def __str__(self) -> str:
         return f"{self.shelf} {self.day}: {self.fact}; set aside in {self.place}"
 

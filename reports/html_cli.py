@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -14,11 +15,18 @@ from lake.cli import Span
 @cli.symbol_options
 @cli.range_options
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Folder; else reports/.")
+@click.option("--json", "as_json", is_flag=True, help="Where the index and the pages are, and what failed, as JSON.")
 @cli.as_of_option
 @cli.lake_option
 @cli.debug_option
 def html(
-    symbol: tuple[str, ...], tf: tuple[str, ...], span: Span, output: Path | None, lake: str | None, debug: bool
+    symbol: tuple[str, ...],
+    tf: tuple[str, ...],
+    span: Span,
+    output: Path | None,
+    as_json: bool,
+    lake: str | None,
+    debug: bool,
 ) -> int:
     """Make a page for each symbol and timeframe, and an index: coverage, market, features, labels, folds, history.
 
@@ -39,5 +47,5 @@ def html(
     built = pages.build(pages.Asked(where, names, cli.timeframes_of(tf) if tf else [], span, out, judged), cli.say)
     for failure in built.failures:
         cli.say(cli.redacted(f"error: {failure}"))
-    click.echo(settings.shown(built.place))
+    click.echo(json.dumps(built.data(), indent=1) if as_json else settings.shown(built.place))
     return 1 if built.failures else 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lake import advice, disk, roots, settings, status
-from lake.cli import Span
+from lake.cli import Span, redacted
 from lake.progress import Meter
 from lake.status import ShelfStatus
 from meta.errors import NotReady, PerplakeError
@@ -37,10 +37,19 @@ class Asked:
 
 @dataclass(frozen=True)
 class Built:
-    """Where the index is, and which pages could not be made, each in a line."""
+    """Where the index and the pages are, and which pages could not be made, each in a line."""
 
     place: Path
+    pages: Sequence[Path]
     failures: Sequence[str]
+
+    def data(self) -> dict[str, object]:
+        """How is it told to machines?"""
+        return {
+            "index": str(self.place),
+            "pages": [str(page) for page in self.pages],
+            "failures": [redacted(failure) for failure in self.failures],
+        }
 
 
 def build(asked: Asked, say: Callable[[str], None]) -> Built:
@@ -62,7 +71,7 @@ def build(asked: Asked, say: Callable[[str], None]) -> Built:
         seen.append(glance)
     place = out / "index.html"
     _write(place, index.page(settings.shown(asked.root), seen, roots.is_synthetic(asked.root)))
-    return Built(place, failures)
+    return Built(place, [out / f"{one.name}.html" for one in seen], failures)
 
 
 def _unknown(asked: Asked, grouped: Mapping[tuple[Timeframe, str], object]) -> Iterator[str]:
