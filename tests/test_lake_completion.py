@@ -16,7 +16,6 @@ from click.testing import CliRunner
 
 from lake import completion, settings
 from lake.commands import commands as lake_commands
-from reports.cli import commands as report_commands
 from scripts import command_pages
 from tests import lakes
 
@@ -114,6 +113,3 @@ def test_json_on_standard_output_is_json_alone(tmp_path: Path) -> None:
     assert all(command.startswith("python -m p1_ingest") for command in told["commands"])
     views = said(lake_commands, "views")
     assert "bars_1h" in views["views"] and Path(views["catalog"]).is_file()
-    made = said(report_commands, "html", "--output", str(tmp_path / "pages"))
-    assert Path(made["index"]).is_file() and made["failures"] == []
-    assert [Path(page).name for page in made["pages"]] == ["BTCUSDT_1h.html"]
