@@ -127,6 +127,11 @@ def as_known(lake: str | None, as_of: str, given: Mapping[str, Any]) -> Path:
     found = frozen(roots.root(lake), as_of, spoken or None, names)
     for line in found.lines():
         say(line)
+    computed = re.search(r"\b(feat|labels|weights|train)_", given.get("sql", "").lower())
+    if computed and not any(found.root.glob("features/*/*/y=*")):
+        say(
+            f"features as of then are not built; `python -m p2_features build --as-of {as_of}{advice.at(roots.root(lake))}`"
+        )
     return found.root
 
 
