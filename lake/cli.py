@@ -129,9 +129,8 @@ def as_known(lake: str | None, as_of: str, given: Mapping[str, Any]) -> Path:
         say(line)
     computed = re.search(r"\b(feat|labels|weights|train)_", given.get("sql", "").lower())
     if computed and not any(found.root.glob("features/*/*/y=*")):
-        say(
-            f"features as of then are not built; `python -m p2_features build --as-of {as_of}{advice.at(roots.root(lake))}`"
-        )
+        how = f"python -m p2_features build --as-of {as_of}{advice.at(roots.root(lake))}"
+        say(f"features as of then are not built; `{how}` builds them")
     return found.root
 
 
