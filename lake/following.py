@@ -6,8 +6,9 @@ from pathlib import Path
 
 import msgspec
 
-from lake import disk
+from lake import disk, regular
 from lake.layout import Shelf
+from meta.errors import PerplakeError
 from meta.timeframes import MINUTE, timeframe, utc
 
 FOLDER = "follow"
@@ -86,6 +87,8 @@ def all_of(root: Path) -> list[Told]:
 
 def _read(place: Path) -> Told | None:
     try:
-        return msgspec.json.decode(place.read_bytes(), type=Told)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        told = msgspec.json.decode(regular.read(place), type=Told)
+        told.line(0)  # of instants and a timeframe that can be told
+    except (OSError, PerplakeError, msgspec.MsgspecError, UnicodeDecodeError, ValueError, OverflowError):
         return None
+    return told

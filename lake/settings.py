@@ -146,7 +146,11 @@ def made_at(now: int | None = None) -> str:
 
 
 def _dotenv() -> dict[str, str | None]:
-    path = PROJECT / "secrets" / ".env"
+    return dotenv(PROJECT / "secrets" / ".env")
+
+
+def dotenv(path: Path) -> dict[str, str | None]:
+    """What does a file of NAME=value lines say? Nothing where there is none. Raises Usage where it is no text."""
     if not path.is_file():
         return {}
     from dotenv import dotenv_values

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import zipfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lake import live, log, notes, parts, raw, settings, snapshots
+from lake import following, live, log, notes, parts, raw, settings, snapshots, universes
 from lake.manifest import parsed, written
 from meta.errors import PerplakeError
 from meta.timeframes import timeframe
@@ -27,6 +28,8 @@ from tests import lakes
 from tests.archive import zipped
 from tests.conformance import Stand
 from tests.stands import SOURCES
+
+logging.getLogger("dotenv.main").setLevel(logging.ERROR)  # it warns of each line it passes over
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,14 @@ def _files(scratch: Path) -> Iterator[Target]:
     yield Target("sources.yaml", [conf("sources.yaml").read_bytes()], at(scratch / "sources.yaml", _sources))
     yield Target("lake.yaml", [conf("lake.yaml").read_bytes()], at(scratch / "lake.yaml", _lake))
     yield Target("features.yaml", [conf("features.yaml").read_bytes()], at(scratch / "features.yaml", _features))
+    yield Target("universe.json", [UNIVERSE], lambda data: universes.decoded(data, "a universe"))
+    yield Target("universe.yaml", [conf("universe.yaml").read_bytes(), b"follow: {5m: [BTCUSDT]}\n"],
+                 at(scratch / "universe.yaml", _universe))  # fmt: skip
+    yield Target(
+        ".env", [b"# keys\nCOINGLASS_API_KEY='a b'\nexport SOURCE=sim\n"], at(scratch / ".env", settings.dotenv)
+    )
+    told_of = following.path(shelf)
+    yield Target("follow", [FOLLOWED], at(told_of, lambda _: [told.line(0) for told in following.all_of(shelf.root)]))
     held = scratch / "state.p2"
     state.save(held, timeframe("5m"), {"BTCUSDT": state.Memory("code", ("close",), np.ones((9, 1)), 7)})
     yield Target("state", [held.read_bytes()], at(held, lambda path: state.load(path, timeframe("5m"))))
@@ -145,10 +156,23 @@ def _lake(path: Path) -> None:
     settings.convert(settings.read_yaml(path), settings.LakeConf, "lake.yaml")
 
 
+def _universe(path: Path) -> None:
+    settings.convert(settings.read_yaml(path), settings.UniverseConf, "universe.yaml")
+
+
 def _features(path: Path) -> None:
     catalogue.load(path)
 
 
+UNIVERSE = (
+    b'{"schema_version": "2.0", "start_date": "2024-10-01", "end_date": "2024-10-01",'
+    b' "created_at": "2024-10-02T00:00:00Z", "requested_symbols": ["BTCUSDT"], "daily_snapshots":'
+    b' [{"date": "2024-10-01", "active_symbols": ["BTCUSDT"], "missing_symbols": {}}]}'
+)
+FOLLOWED = (
+    b'{"tf": "5m", "symbol": "BTCUSDT", "source": "sim", "pid": 7, "host": "h", "started": 1, "beat": 2,'
+    b' "state": "following", "last_bar": 1735689600000, "lag_ms": 900, "answered": 1735689600000}'
+)
 LISTING = (
     b'<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
     b"<Name>data.binance.vision</Name><Prefix>data/</Prefix><Marker></Marker><MaxKeys>1000</MaxKeys>"
