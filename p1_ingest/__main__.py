@@ -1,7 +1,10 @@
 """python -m p1_ingest"""
 
-from lake.cli import main
-from p1_ingest.cli import commands
+from meta.interrupts import ends_at_once
+
+with ends_at_once():
+    from lake.cli import main
+    from p1_ingest.cli import commands
 
 if __name__ == "__main__":
     main(commands, "p1_ingest")

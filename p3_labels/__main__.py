@@ -1,7 +1,10 @@
 """python -m p3_labels"""
 
-from lake.cli import main
-from p3_labels.cli import commands
+from meta.interrupts import ends_at_once
+
+with ends_at_once():
+    from lake.cli import main
+    from p3_labels.cli import commands
 
 if __name__ == "__main__":
     main(commands, "p3_labels")

@@ -1,7 +1,10 @@
 """python -m reports"""
 
-from lake.cli import main
-from reports.cli import commands
+from meta.interrupts import ends_at_once
+
+with ends_at_once():
+    from lake.cli import main
+    from reports.cli import commands
 
 if __name__ == "__main__":
     main(commands, "reports")
