@@ -10,8 +10,10 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +24,13 @@ import pytest
 import lake
 from lake import days
 from lake.groups import grouped
+from meta.datasets import DATASETS
 from meta.timeframes import HOUR, TIMEFRAMES, day_start, utc
-from reports.exports import cli, columns, rows
+from reports.exports import cli, columns, plan, rows
+from reports.exports import write as writing
+from reports.exports.about import Export
 from reports.exports.between import Asked
+from reports.exports.held import Named, held
 from tests import lakes, p3_lake
 from tests.export_lake import a_lake, bars_of, kept, opens_of, page_of, run, table_of
 
@@ -255,6 +261,25 @@ def test_names_that_are_taken_are_left_alone(root: Path, out: Path) -> None:
         assert run(root, out, *bars("candles"), "--format", form) == 0
     assert sorted(path.suffix for path in out.iterdir()) == sorted([".csv", ".parquet", ".json"] * 2 + [".json"])
     assert len({path.stem for path in out.iterdir()}) == 3
+
+
+def test_two_exports_of_one_second_have_a_name_each(root: Path, out: Path) -> None:
+    a_lake(root, 2)
+    known, now, found = held(root, DATASETS["bars"], Named("BTC")), datetime(2026, 1, 1, tzinfo=UTC), []
+
+    def export(days: int) -> Export:
+        return next(plan.exports("candles", known, "1h", Asked(days)))
+
+    def another() -> Iterator[rows.Piece]:
+        found.append(writing.write(export(1), ["csv"], out, "", now))
+        yield from ()
+
+    longer = export(2)
+    pieces = chain(longer.pieces, another())
+    found.append(writing.write(replace(longer, pieces=pieces), ["csv"], out, "", now))
+    assert [one.page["row_count"] for one in found] == [24, 48]
+    assert [len(one.paths[0].read_text().splitlines()) for one in found] == [25, 49]
+    assert len(list(out.iterdir())) == 4
 
 
 def test_the_lakes_own_folders_are_no_place_for_exports(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
@@ -17,6 +17,7 @@ from lake.progress import Pace
 from meta.errors import NotReady, Refused
 from reports.exports.about import Export, Tally, page
 from reports.exports.held import newest_first
+from reports.exports.rows import Piece
 
 TOLD = 100  # days between two lines of progress
 
@@ -44,20 +45,20 @@ def write(
     lake, Tampered.
     """
     roots.outside(folder, export.shelf.root)
-    stem, moment = _stem(export, folder, now)
-    paths = {form: folder / f"{stem}.{form}" for form in forms}
-    tally = _copied(export, paths, tell)
-    about = page(export, tally, paths, typed, moment)
-    beside = folder / f"{stem}.json"
-    disk.write_over(beside, (json.dumps(about, indent=1, ensure_ascii=False) + "\n").encode())
-    return Written([*paths.values(), beside], about)
-
-
-def _copied(export: Export, paths: dict[str, Path], tell: Callable[[str], None]) -> Tally:
-    tally = Tally()
     first = next(export.pieces, None)
     if first is None:
         raise _nothing(export)
+    with _named(export, folder, now) as (stem, moment):
+        paths = {form: folder / f"{stem}.{form}" for form in forms}
+        tally = _copied(export, first, paths, tell)
+        about = page(export, tally, paths, typed, moment)
+        beside = folder / f"{stem}.json"
+        disk.write_over(beside, (json.dumps(about, indent=1, ensure_ascii=False) + "\n").encode())
+    return Written([*paths.values(), beside], about)
+
+
+def _copied(export: Export, first: Piece, paths: dict[str, Path], tell: Callable[[str], None]) -> Tally:
+    tally = Tally()
     tally.schema = first.rows.schema
     with ExitStack() as open_files:
         sinks = [open_files.enter_context(files.table(path, form, tally.schema)) for form, path in paths.items()]
@@ -76,16 +77,32 @@ def _copied(export: Export, paths: dict[str, Path], tell: Callable[[str], None])
     return tally
 
 
-def _stem(export: Export, folder: Path, now: datetime) -> tuple[str, datetime]:
-    """The files' name without its ending. A second later where the name is taken: nobody's files are replaced."""
+@contextmanager
+def _named(export: Export, folder: Path, now: datetime) -> Iterator[tuple[str, datetime]]:
+    """The files' name without its ending, held until they stand. A second later where it is taken or held."""
     market = export.market
     words = [export.kind, market.exchange, market.coin, market.quote, market.type, export.interval]
     name = "_".join(word for word in words if word)
-    while True:
-        stem = f"{name}_{now:%Y%m%d_%H%M%S}"
-        if not any((folder / f"{stem}.{form}").exists() for form in ("csv", "parquet", "json")):
-            return stem, now
+    folder.mkdir(parents=True, exist_ok=True)
+    while not _claimed(folder, stem := f"{name}_{now:%Y%m%d_%H%M%S}"):
         now += timedelta(seconds=1)
+    try:
+        yield stem, now
+    finally:
+        (folder / f".{stem}.held").unlink()
+
+
+def _claimed(folder: Path, stem: str) -> bool:
+    """Is the name free, and from now on ours, whoever begins in the same second?"""
+    claim = folder / f".{stem}.held"
+    try:
+        claim.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    if any((folder / f"{stem}.{form}").exists() for form in ("csv", "parquet", "json")):
+        claim.unlink()
+        return False
+    return True
 
 
 def _nothing(export: Export) -> NotReady:
