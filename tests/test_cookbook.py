@@ -44,6 +44,7 @@ def modules(block: str) -> list[str]:
     return sorted({str(name).split(".")[0] for name in names})
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:keras.*")  # theirs, of numpy's newest rules
 @pytest.mark.parametrize(
     "block", [block for _, block in BLOCKS], ids=[f"{i}-{head}" for i, (head, _) in enumerate(BLOCKS)]
 )

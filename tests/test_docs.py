@@ -251,3 +251,9 @@ def test_nothing_tells_of_a_machine_or_a_registry() -> None:
             continue
         found = telling.search(text)
         assert not found, f"{path.relative_to(PROJECT)} mentions {found[0]!r}"
+
+
+def test_tests_that_documents_name_exist() -> None:
+    for place in DOCS:
+        for path, name in re.findall(r"`(tests/\w+\.py)(?:::|`, `)(test_\w+)`", place.read_text(encoding="utf-8")):
+            assert f"def {name}(" in (PROJECT / path).read_text(encoding="utf-8"), f"{place.name} names {path}::{name}"
