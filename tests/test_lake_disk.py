@@ -21,11 +21,12 @@ PROJECT = Path(__file__).resolve().parent.parent
 PACKAGES = ("meta", "lake", "p1_ingest", "p2_features", "p3_labels", "reports")
 
 # Only lake/disk.py changes files. locks.py signs lock files itself: a lock is no data, and its failures are borne.
-# compiled.py clears numba's cache, which is in no lake.
+# compiled.py clears numba's cache, which is in no lake. frozen.py makes folders of a lake that shows once whole.
 MAY = {
     "lake/disk.py": None,
     "lake/locks.py": {"os.open", "os.ftruncate", "os.pwrite"},
     "lake/compiled.py": {"shutil.rmtree"},
+    "lake/frozen.py": {".mkdir"},
 }
 CHANGES_OS = {
     "rename", "renames", "replace", "unlink", "remove", "removedirs", "rmdir", "mkdir", "makedirs", "write", "pwrite",
@@ -392,3 +393,24 @@ def test_a_scratch_folder_is_gone_with_all_it_holds() -> None:
         (folder / "spilled").write_bytes(b"x")
         assert folder.name.startswith("perplake-")
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("code", [None, errno.EPERM, errno.EXDEV, errno.EMLINK, errno.EOPNOTSUPP])
+def test_a_second_name_is_a_copy_where_the_file_system_has_none(
+    tmp_path: Path, code: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "one").write_bytes(b"part")
+
+    def refuses(*_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code or 0))
+
+    if code:
+        monkeypatch.setattr(os, "link", refuses)
+    disk.link(tmp_path / "one", tmp_path / "other")
+    assert (tmp_path / "other").read_bytes() == b"part"
+    assert (tmp_path / "other").samefile(tmp_path / "one") == (code is None)
+
+
+def test_a_disk_that_fails_to_link_is_told(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        disk.link(tmp_path / "none", tmp_path / "other")

@@ -60,6 +60,8 @@ def test_what_is_damaged_is_set_aside_and_can_be_made_anew(shelf: Shelf, how: st
     assert (aside.shelf, aside.day) == (shelf, BAD)
     assert aside.place == shelf.root / ".lake" / "aside" / f"parquet~1h~BTCUSDT~{BAD:%Y%m%d}~1"
     assert str(aside) == f"{shelf} {BAD}: {FACTS[how]}; set aside in {aside.place}"
+    assert aside.data() == {"shelf": str(shelf), "day": str(BAD), "place": str(aside.place), "fact": FACTS[how],
+                            "command": aside.command}  # fmt: skip
     assert {path.name: path.read_bytes() for path in aside.place.iterdir()} == lying, "nothing of it is lost"
     assert not shelf.day_folder(BAD).exists()
     assert {day: lakes.entry(shelf, day) for day in sound} == sound
