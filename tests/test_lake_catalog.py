@@ -57,7 +57,7 @@ def test_a_view_of_days_that_were_set_aside_is_gone(root: Path) -> None:
     (shelf.day_folder(lakes.DAY) / shelf.part_name(lakes.DAY)).write_bytes(b"damaged")
     lake = importlib.import_module("lake.__main__").commands
     assert status(lake, "lake", ["repair", "--lake", str(root)]) == 0
-    assert set(views(root)) == {"days", "bars_1h"}
+    assert set(views(root)) == {"days", "bars_1h", "revisions"}
 
 
 def test_a_plain_duckdb_reads_the_catalog_while_it_is_made_anew(root: Path) -> None:
