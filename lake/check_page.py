@@ -58,7 +58,7 @@ def _row(finding: Finding) -> str:
     check = finding.check
     return (
         f"<td>{escape(check.name)}<small>{escape(check.meaning)}</small></td>"
-        f'<td class="n">{escape(check.written(finding.value))}</td><td class="n">{escape(check.limit())}</td>'
+        f'<td class="n">{escape(check.written(finding.value))}</td><td class="n">{escape(check.limit(finding.verdict))}</td>'
         f'{_verdict(finding.verdict)}<td class="note">{escape(finding.note)}</td>'
     )
 

@@ -65,9 +65,9 @@ class Check:
             return "warn"
         return "ok" if self.must or self.should else "info"
 
-    def limit(self) -> str:
-        """How is the limit written for people?"""
-        bound = self.must or self.should
+    def limit(self, verdict: Verdict = "ok") -> str:
+        """How is the limit that led to a verdict written for people?"""
+        bound = self.should if verdict == "warn" else self.must or self.should
         return f"{bound.split()[0]} {self.written(float(bound.split()[1]))}" if bound else "-"
 
     def written(self, value: float | None) -> str:
@@ -76,11 +76,9 @@ class Check:
             return "-" if value is None else "NaN"
         if self.form == "ratio":
             return f"{100 * value:.4g} %"
-        return (
-            f"{value:,.0f}"
-            if self.form == "count"
-            else f"{value:,.4g}{'' if self.form == 'number' else f' {self.form}'}"
-        )
+        whole = self.form == "count" or 1e4 <= abs(value) < 1e9  # never 2.054e+04
+        unit = "" if self.form in ("count", "number") else f" {self.form}"
+        return f"{value:,.0f}{unit}" if whole else f"{value:,.4g}{unit}"
 
 
 @dataclass(frozen=True)
@@ -128,7 +126,7 @@ class Report:
     def lines(self) -> list[str]:
         """How is it told to people? A table."""
         rows: list[tuple[str, ...]] = [
-            (f.check.name, f.check.written(f.value), f.check.limit(), f.verdict, f.note) for f in self.findings
+            (f.check.name, f.check.written(f.value), f.check.limit(f.verdict), f.verdict, f.note) for f in self.findings
         ]
         rows.insert(0, ("check", "value", "limit", "verdict", ""))
         widths = [max(len(row[i]) for row in rows) for i in range(4)]

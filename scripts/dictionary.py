@@ -76,7 +76,8 @@ RULES = {
     "k_down": "the lower barrier alone",
     "H": "horizon, bars",
     "atr_window": "bars the unit is taken over",
-    "tie": "both barriers inside one bar: wait, stop, nearest or resolve (by 1m bars)",
+    "tie": "both barriers inside one bar: wait (label 0, exit its close), stop (-1, the lower), nearest (the one nearer"
+    " to its open), or resolve (by 1m bars; what these leave open as wait). Outcome is tie unless 1m bars decide",
     "min_barrier_bp": "barriers nearer than this, in basis points, give no label",
     "cost_bp": "cost of a round trip in basis points",
     "atr": "wilder (the mean of the first true ranges, then (ATR (n - 1) + TR) / n), or sma (the mean of the last n)",

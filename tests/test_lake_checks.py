@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lake import offenders
+from lake.checks import Check, Report
 from tests import plausible
 from tests.planted import FAULTS, FORM, clean, findings, red
 
@@ -47,3 +48,18 @@ def test_every_check_can_fail():
     for dataset in {path.stem.split("_")[0] for path in offenders.SQL.glob("*.sql")}:
         for query in offenders.queries(dataset):
             assert query.check.must, f"{dataset}_{query.check.name} has no `must`"
+
+
+def test_a_warning_stands_beside_the_limit_it_is_about():
+    gaps = Check("gap_ratio", "bars that are not there", "< 0.005", "== 0", "ratio")
+    told = Report("S", "S", {}, [gaps.found(value) for value in (0, 0.001, 0.1)]).lines()[2:]
+    assert [line.split() for line in told] == [
+        ["gap_ratio", "0", "%", "<", "0.5", "%", "ok"],
+        ["gap_ratio", "0.1", "%", "==", "0", "%", "warn"],
+        ["gap_ratio", "10", "%", "<", "0.5", "%", "FAIL"],
+    ]
+
+
+@pytest.mark.parametrize(("value", "written"), [(5.1234, "5.123 µs"), (4369.2, "4,369 µs"), (20541.3, "20,541 µs")])
+def test_a_large_value_is_written_out(value, written):
+    assert Check("max_us", "the slowest bar", form="µs").written(value) == written

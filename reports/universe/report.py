@@ -124,7 +124,8 @@ def lines(told: Mapping[str, Any]) -> list[str]:
     ]
     if n := stats["metrics_strict_dropped_symbol_day_count"]:
         found.append(
-            f"{n:,} symbol-days are left out, as a metric is missing at a bar; --metrics-reliability keeps them"
+            f"{n:,} symbol-days are left out, as a metric is missing at a bar; "
+            "--metrics-reliability legacy_warn keeps them"
         )
     thin = [day for day, columns in told["metrics_missing_coverage"].items() if _worst(columns) > MUCH]
     if thin:
