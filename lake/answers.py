@@ -105,7 +105,8 @@ def _told(root: Path) -> Iterator[None]:
     except duckdb.PermissionException as error:
         raise Usage(f"{sandbox.one_line(error)}: SQL reads the lake and nothing else") from None
     except duckdb.CatalogException as error:
-        raise Usage(f"{sandbox.one_line(error)}; the lake has {' '.join(sorted(catalog.views(root)))}") from None
+        said = sandbox.one_line(error).split(' Did you mean "pg_')[0]  # tables of DuckDB's own
+        raise Usage(f"{said}; the lake has {' '.join(sorted(catalog.views(root)))}") from None
     except (duckdb.IOException, duckdb.InvalidInputException) as error:
         said = sandbox.one_line(error)
         if VIEWS_OWN in said:

@@ -55,10 +55,10 @@ def _section(report: Report) -> str:
 
 
 def _row(finding: Finding) -> str:
-    check = finding.check
+    check, limit = finding.check, finding.check.limit(finding.verdict)
     return (
         f"<td>{escape(check.name)}<small>{escape(check.meaning)}</small></td>"
-        f'<td class="n">{escape(check.written(finding.value))}</td><td class="n">{escape(check.limit(finding.verdict))}</td>'
+        f'<td class="n">{escape(check.written(finding.value))}</td><td class="n">{escape(limit)}</td>'
         f'{_verdict(finding.verdict)}<td class="note">{escape(finding.note)}</td>'
     )
 

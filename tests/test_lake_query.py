@@ -210,6 +210,7 @@ def test_a_form_that_makes_no_sense_is_refused(
         ("SELECT clsoe FROM bars_1h", "clsoe"),
         ("SELECT '\udcff'", "no UTF-8 text"),
         ("SELECT * FROM bars_1m", "bars_1m.*the lake has bars_1h bars_4h days"),
+        ("SELECT * FROM bars_15m", "exist!; the lake has"),
         ("SELECT 1 AS a, 2 AS a", "two columns are called a"),
         ("SELECT [1] AS a", "lists"),
         ("SELECT 170141183460469231731687303715884105727::HUGEINT AS a", "INT64|BIGINT"),
