@@ -62,7 +62,7 @@ def _dask(address: str, workers: int) -> Iterator[Executor]:
         raise Usage("--engine dask:// needs the extra `dask`; run `pip install 'perplake[dask]'`") from None
     with contextlib.ExitStack() as stack:
         if not address:
-            local = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
+            local = {"n_workers": workers, "threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": None}
             cluster = stack.enter_context(LocalCluster(**local))
         try:
             client = stack.enter_context(Client(f"tcp://{address}" if address else cluster, timeout=10))

@@ -97,7 +97,14 @@ def test_processes_give_the_same_bytes(
 @pytest.mark.skipif(not importlib.util.find_spec("distributed"), reason="needs the extra `dask`")
 @pytest.mark.filterwarnings("ignore")
 def test_dask_gives_the_same_bytes(with_bars: Path, alone: dict, tmp_path: Path, short_chunks: None) -> None:
-    with run.engine("dask://", 2) as engine:
+    from distributed import LocalCluster
+
+    # Workers that are threads: what a process of its own would cost is importing everything once more.
+    where = {"host": "127.0.0.1", "protocol": "tcp", "dashboard_address": None}
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=2, processes=False, **where) as cluster,
+        run.engine(cluster.scheduler_address.replace("tcp://", "dask://"), 2) as engine,
+    ):
         assert built(with_bars, tmp_path / "lake", engine) == alone
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from numba import njit
 
 from meta.errors import Refused
 from meta.timeframes import TIMEFRAMES
@@ -25,6 +26,7 @@ TF = TIMEFRAMES["5m"]
 W = 288
 FIRST = 123_457
 FEATURES = core().features(TF)
+bounded, turned = njit(next_bounded), njit(turn_over)
 
 
 def engine(features: tuple[Feature, ...] = FEATURES, window: int = W) -> Engine:
@@ -111,9 +113,9 @@ def test_tails_that_drain_are_read_again_before_they_run_out(pair: tuple) -> Non
         whole, found = memory.view(np.int64), np.empty((2, x.size))
         for t in range(x.size):
             for side, beyond in enumerate((-1e300, 1e300)):
-                found[side, t] = next_bounded(beyond, 0, window, room, low, high, least, memory, whole)
+                found[side, t] = bounded(beyond, 0, window, room, low, high, least, memory, whole)
             cell = live_past.CELLS + t % window * live_past.CELL
-            turn_over(x[t], 0, cell, window, room, memory, whole)
+            turned(x[t], 0, cell, window, room, memory, whole)
         assert same(found, np.stack(past_quantiles(x, window, low, high, least))), name
 
 

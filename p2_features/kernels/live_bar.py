@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from p2_features.kernels.compiled import inner
+from p2_features.kernels.compiled import inner, lean
 from p2_features.kernels.live_expression import expression_now
 from p2_features.kernels.live_past import next_percentile, next_sums, next_zscore
 
@@ -72,7 +72,7 @@ def is_warm(plan: np.ndarray, t: int, memory: np.ndarray, whole: np.ndarray) -> 
     return whole[WARM] >= t - plan[OLDEST]
 
 
-@inner
+@lean
 def next_bars(t: int, bars: np.ndarray, plan: np.ndarray, memory: np.ndarray) -> None:
     """What is every feature of the bars from absolute position t on, which follow the last one?
 

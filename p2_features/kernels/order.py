@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from p2_features.kernels.compiled import inner, kernel
+from p2_features.kernels.compiled import inner, maker
 
 SIGN = np.uint64(1 << 63)
 FEW = 2048  # below this many values, small digits: clearing a large table would cost more than it saves
@@ -22,7 +22,7 @@ class Desk(NamedTuple):
     counts: np.ndarray
 
 
-@kernel
+@maker
 def desk_for(size: int) -> Desk:
     """Which arrays does sorting `size` values need?"""
     return Desk(

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from p2_features.kernels.compiled import inner
+from p2_features.kernels.compiled import inner, lean
 from p2_features.kernels.scalar import cos, ln, sin, sqrt
 
 # The numbers stand here and not beside the compiler: numba's cache follows the file of the function it compiled.
@@ -116,7 +116,7 @@ def apply_two(op: int, stack: np.ndarray, top: int, bars: int) -> None:
             stack[top, j] = 1.0 if math.isnan(stack[top, j]) and not math.isnan(stack[top + 1, j]) else 0.0
 
 
-@inner
+@lean
 def past_expression(
     code: np.ndarray, numbers: np.ndarray, columns: np.ndarray, first: int, tf_ms: int, start: int, stop: int,
     stack: np.ndarray, out: np.ndarray,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from p2_features.kernels.compiled import inner, kernel
+from p2_features.kernels.compiled import inner, kernel, maker
 from p2_features.kernels.order import Desk, desk_for, put_in_order
 
 WORD = 64
@@ -32,7 +32,7 @@ class Ranks(NamedTuple):
     before: np.ndarray
 
 
-@kernel
+@maker
 def ranks_for(size: int) -> Ranks:
     """Which arrays do the ranks of `size` bars need?"""
     words = size // WORD + 1

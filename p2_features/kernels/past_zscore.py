@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from p2_features.kernels.compiled import inner, kernel
+from p2_features.kernels.compiled import inner, kernel, maker
 from p2_features.kernels.past_mean_std import joined
 from p2_features.kernels.past_quantiles import past_winsorized
 
@@ -26,7 +26,7 @@ class Sums(NamedTuple):
     whole: np.ndarray
 
 
-@kernel
+@maker
 def sums_for(window: int) -> Sums:
     """What are the sums of a block without values?"""
     return Sums(np.zeros(window), np.zeros(window), np.zeros(window), np.zeros(1), np.zeros(1, np.bool_))

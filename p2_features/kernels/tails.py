@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from p2_features.kernels.compiled import inner, kernel
+from p2_features.kernels.compiled import inner, maker
 from p2_features.kernels.order import Desk, desk_for, put_in_order
 
 COUNT, NEW = 0, 1
@@ -54,14 +54,14 @@ class Room(NamedTuple):
     desk: Desk
 
 
-@kernel
+@maker
 def room_for(window: int, chunk: int) -> Room:
     """Which arrays does preparing a chunk need?"""
     size = window + chunk
     return Room(np.empty(size), np.zeros(size // EIGHT * EIGHT + 2 * EIGHT, np.uint8), desk_for(size))
 
 
-@kernel
+@maker
 def tail_for(sign: float, window: int, chunk: int) -> Tail:
     """What does a tail look like before its first chunk?"""
     size = window + chunk + 1
