@@ -94,7 +94,11 @@ def weights(
 @click.option("--k", type=int, help="Blocks of time, over all symbols together (6).")
 @click.option("--test-blocks", type=int, help="cpcv: how many blocks each split tests (2).")
 @click.option("--train-blocks", type=int, help="walk-forward: how many blocks train, the latest ones; else all before.")
-@click.option("--embargo", metavar="LENGTH", help="Kept out after a test, such as 4h or 60d; else by the features.")
+@click.option(
+    "--embargo",
+    metavar="LENGTH",
+    help="Kept out after a test, such as 4h or 60d; else by the features. Walk-forward keeps all of it out.",
+)
 @click.option("--cut", help="t1 purges by the labels' own ends; horizon drops all that begins within H before a test.")
 @click.option("--H", "horizon", type=click.IntRange(1), help="Horizon in bars, where the labels are not of conf's.")
 @click.option("--weight", help="What a row weighs: return (default), uniqueness or equal.")
@@ -111,7 +115,7 @@ def folds(
     \b
     Examples:
         python -m p3_labels folds --symbol BTCUSDT --symbol SOLUSDT
-        python -m p3_labels folds --name strict --kind walk-forward --k 12 --embargo 60d --symbol BTCUSDT
+        python -m p3_labels folds --name strict --kind walk-forward --k 12 --symbol BTCUSDT
     """
     from p3_labels import folds as folding
 
