@@ -16,8 +16,8 @@ from datetime import date
 from pathlib import Path
 
 from lake import days, layout
-from lake.cli import Span
 from lake.layout import Shelf
+from lake.span import Span
 from meta.datasets import DATASETS
 from meta.errors import NotReady
 from meta.timeframes import timeframe

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from lake import cli
+from lake import cli, ending
 from lake.cli import F
 from meta.errors import Usage
 
@@ -24,7 +24,7 @@ def database(command: F) -> F:
 
 def _hidden(_: click.Context, option: click.Parameter, value: str | None) -> None:
     if value:
-        cli.hide(value, option.opts[0])
+        ending.hide(value, option.opts[0])
         cli.say(f"{option.opts[0]} is not needed; others can see a command line, so keep keys in secrets/.env")
 
 

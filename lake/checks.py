@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from lake import cli, disk, progress, roots, settings
+from lake import cli, disk, ending, progress, roots, settings
 from meta.errors import ChecksRed, PerplakeError, Usage
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def each(
         except (PerplakeError, OSError) as error:
             if len(targets) == 1:
                 raise
-            failures.append(f"{shelf_of(target)}: {cli.line_of(error)}")
+            failures.append(f"{shelf_of(target)}: {ending.line_of(error)}")
     return reports, failures
 
 
@@ -207,7 +207,7 @@ def _other_lake(out: Path, reports: Sequence[Report]) -> None:
 def end(reports: Sequence[Report], failures: Sequence[str], what: str) -> int:
     """With which exit code does the command end? Raises ChecksRed, naming the red checks."""
     for failure in failures:
-        cli.say(cli.redacted(f"error: {failure}"))
+        cli.say(ending.redacted(f"error: {failure}"))
     red = {report.symbol: ", ".join(finding.check.name for finding in report.red) for report in reports if report.red}
     if failures:
         return 1

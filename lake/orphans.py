@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from lake import days
-from lake.cli import Span
 from lake.commit import Writer
+from lake.span import Span
 
 MONTH = 31  # days
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from lake import answers, catalog, cli, disk, sandbox
+from lake import answers, catalog, cli, disk, ending, sandbox
 from lake.settings import shown
 from meta.errors import PerplakeError, Usage
 
@@ -65,7 +65,7 @@ class Shell:
         except KeyboardInterrupt:
             cli.say("interrupted")
         except (PerplakeError, OSError) as error:
-            cli.say(f"error: {cli.redacted(cli.line_of(error))}")
+            cli.say(f"error: {ending.redacted(ending.line_of(error))}")
             self.code = self.code or getattr(error, "exit_code", 1)
 
     def ask(self, sql: str) -> None:

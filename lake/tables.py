@@ -135,7 +135,7 @@ def span(start: When, end: When) -> tuple[date | None, date | None]:
 def _day(when: When, name: str) -> date | None:
     if when is None or (isinstance(when, date) and not isinstance(when, datetime)):
         return when
-    from lake.cli import parsed_day
+    from lake.span import parsed_day
 
     return parsed_day(str(when), name)
 

@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 
 from lake import disk
-from lake.cli import parsed_day
 from lake.manifest import digest
 from lake.settings import shown
+from lake.span import parsed_day
 from meta.errors import Refused, Usage
 from meta.symbols import symbol as checked_symbol
 from meta.timeframes import days_between

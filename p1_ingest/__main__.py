@@ -3,7 +3,7 @@
 from meta.interrupts import ends_at_once
 
 with ends_at_once():
-    from lake.cli import main
+    from lake.ending import main
     from p1_ingest.cli import commands
 
 if __name__ == "__main__":

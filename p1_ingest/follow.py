@@ -9,7 +9,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 from lake import following
-from lake.cli import line_of
+from lake.ending import line_of
 from meta.errors import (
     BadPayload,
     Banned,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lake import cli, following, layout, locks, roots
+from lake import cli, ending, following, layout, locks, roots
 from lake.layout import Shelf
 from meta.datasets import DATASETS
 from meta.errors import ChecksRed, Retryable
@@ -112,7 +112,7 @@ def _voice(as_json: bool) -> Voice:
     from p1_ingest.voice import Voice
 
     def say(line: str) -> None:
-        cli.say(cli.redacted(line))
+        cli.say(ending.redacted(line))
 
     def bar(line: str) -> None:
         click.echo(line)

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 import numpy as np
 
 from lake import days, live
-from lake.cli import line_of
+from lake.ending import line_of
 from lake.layout import Shelf
 from lake.roots import source_name
 from meta.errors import Refused, Tampered

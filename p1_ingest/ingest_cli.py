@@ -9,10 +9,10 @@ from pathlib import Path
 
 import click
 
-from lake import cli, layout, progress, roots, settings
-from lake.cli import Span
+from lake import cli, ending, layout, progress, roots, settings
 from lake.layout import Shelf
 from lake.settings import Conf
+from lake.span import Span, make_span
 from meta.datasets import DATASETS
 from meta.errors import PerplakeError, Usage
 from meta.symbols import symbol as checked_symbol
@@ -164,7 +164,7 @@ def _replay(asked, raw, lake, out, symbol, tf, span, choice, show, log, as_json:
 
 def _legacy_targets(conf: LegacyConf, source: str) -> list[Target]:
     out, tf = Path(conf.out_dir), timeframe(conf.tf)
-    span = cli.make_span(None, str(conf.start), str(conf.end))
+    span = make_span(None, str(conf.start), str(conf.end))
     shelf = layout.shelf_at(out, DATASETS["bars"], tf, checked_symbol(conf.symbol))
     cli.announce([shelf], source)
     return [Target(shelf, span)]
@@ -206,7 +206,7 @@ def _run(venue, sender, targets: list[Target], choice, moment, record, show, kno
         except (PerplakeError, OSError) as error:
             if len(targets) == 1:
                 raise
-            failures.append(f"{shelf.symbol} {shelf.tf}: {cli.line_of(error)}")
+            failures.append(f"{shelf.symbol} {shelf.tf}: {ending.line_of(error)}")
     return results, failures
 
 
@@ -225,11 +225,11 @@ def _told(root: Path, results: list[Summary], failures: list[str], as_json: bool
     if as_json:
         progress.results([json.dumps([summary.data() for summary in results], indent=1)])
     else:
-        progress.results(cli.redacted(text) for summary in results for text in summary.lines())
+        progress.results(ending.redacted(text) for summary in results for text in summary.lines())
     cli.refreshed(root)
     failures = failures + [text for summary in results for text in summary.trouble()]
     for failure in failures:
-        cli.say(cli.redacted(f"error: {failure}"))
+        cli.say(ending.redacted(f"error: {failure}"))
     return 1 if failures else 0
 
 

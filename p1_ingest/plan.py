@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 
 from lake import days, settings
-from lake.cli import Span
 from lake.layout import Shelf
+from lake.span import Span
 from meta.timeframes import DAY
 from p1_ingest import venues
 from p1_ingest.http import Sender

@@ -11,10 +11,10 @@ import pyarrow as pa
 
 from lake import days, frames, judge, notes, restatements, settings
 from lake.checks import Check, Finding, Report
-from lake.cli import Span
 from lake.frames import first_position
 from lake.layout import Shelf
 from lake.roots import source_name
+from lake.span import Span
 from meta.columns import BAR_COLUMNS, PRICES
 from meta.errors import NotReady
 from meta.timeframes import MINUTE, day_of, days_between

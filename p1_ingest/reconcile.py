@@ -10,8 +10,8 @@ import numpy as np
 
 from lake import days, frames, settings
 from lake.checks import Check, Finding, Report
-from lake.cli import Span
 from lake.layout import Shelf
+from lake.span import Span
 from meta.columns import BAR_COLUMNS, KEYS
 from meta.errors import NotReady
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from lake import cli, layout
-from lake.cli import Span
+from lake.span import Span
 from meta.datasets import DATASETS
 from meta.errors import Usage
 from meta.symbols import symbol as checked_symbol

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 
-from lake import cli, layout, roots, settings
-from lake.cli import Span
+from lake import cli, ending, layout, roots, settings
 from lake.layout import Shelf
+from lake.span import Span
 from meta.datasets import DATASETS
 from meta.errors import NotReady, PerplakeError, Refused, Usage
 from meta.timeframes import timeframe
@@ -74,7 +74,7 @@ def replayed(
             except (PerplakeError, OSError) as error:
                 if len(shelves) == 1:
                     raise
-                failures.append(f"{shelf.symbol} {shelf.tf}: {cli.line_of(error)}")
+                failures.append(f"{shelf.symbol} {shelf.tf}: {ending.line_of(error)}")
     return results, failures
 
 

@@ -9,13 +9,13 @@ from datetime import date
 import numpy as np
 
 from lake import commit, days, fresh, notes
-from lake.cli import Span
 from lake.days import Day
 from lake.groups import grouped, members
 from lake.layout import Shelf
 from lake.manifest import Entry, Provenance
 from lake.parts import schema_digest, stamps
 from lake.progress import Pace
+from lake.span import Span
 from meta.datasets import DATASETS
 from meta.errors import NotReady, Refused
 from p1_ingest.bars import SCHEMA

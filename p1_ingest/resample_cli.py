@@ -6,8 +6,8 @@ import json
 
 import click
 
-from lake import cli, layout, progress
-from lake.cli import Span
+from lake import cli, ending, layout, progress
+from lake.span import Span
 from meta.datasets import DATASETS
 from meta.errors import PerplakeError
 from meta.timeframes import timeframe
@@ -67,7 +67,7 @@ def resample(
             except (PerplakeError, OSError) as error:
                 if len(names) * len(targets) == 1:
                     raise
-                failures.append(f"{name} {target}: {cli.line_of(error)}")
+                failures.append(f"{name} {target}: {ending.line_of(error)}")
                 continue
             results.append(done)
             progress.results(() if as_json else done.lines())

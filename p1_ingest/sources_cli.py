@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from lake import cli, roots, settings
+from lake import cli, ending, roots, settings
 from meta.errors import PerplakeError
 from meta.timeframes import timeframe
 
@@ -71,13 +71,13 @@ def _check(source: str, symbol: str, tf: str, as_json: bool, debug: bool) -> int
             for one in offers.checked(venue, sender, symbol, timeframe(tf)):
                 found.append(one)
                 if not as_json:
-                    click.echo(cli.redacted(one.line()))
+                    click.echo(ending.redacted(one.line()))
     except PerplakeError as error:
         if not source.startswith(venues.CCXT):
             raise
         found.append(offers.Checked(f"{source} reach", False, str(error)))
         if not as_json:
-            click.echo(cli.redacted(found[-1].line()))
+            click.echo(ending.redacted(found[-1].line()))
     if as_json:
-        click.echo(cli.redacted(json.dumps([asdict(one) for one in found], indent=1)))
+        click.echo(ending.redacted(json.dumps([asdict(one) for one in found], indent=1)))
     return 0 if all(one.well for one in found) else 1

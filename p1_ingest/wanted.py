@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from lake import fresh
-from lake.cli import Span
 from lake.manifest import Entry
 from lake.parts import schema_digest
+from lake.span import Span
 from meta.datasets import DATASETS
 from meta.errors import NotReady
 from meta.timeframes import Timeframe, day_of, day_start, days_between

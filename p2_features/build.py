@@ -10,12 +10,12 @@ from datetime import date, timedelta
 import numpy as np
 
 from lake import commit, days, fresh, notes, orphans, run
-from lake.cli import Span
 from lake.frames import first_position
 from lake.layout import Shelf
 from lake.manifest import Entry
 from lake.progress import Pace
 from lake.run import Engine
+from lake.span import Span
 from meta.errors import NotReady
 from p2_features.choice import Asked, Choice, chosen
 from p2_features.chunk import Outcome, Task, computed, inputs

@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from lake import cli, layout
-from lake.cli import Span
 from lake.layout import Shelf
+from lake.span import Span
 from meta.datasets import DATASETS
 from meta.errors import Usage
 from meta.timeframes import Timeframe

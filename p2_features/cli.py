@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lake import cli, layout, progress
-from lake.cli import Span
+from lake import cli, ending, layout, progress
 from lake.layout import Shelf
+from lake.span import Span
 from meta.datasets import DATASETS
 from meta.errors import PerplakeError, Usage
 from p2_features.checks_cli import bench, validate
@@ -128,7 +128,7 @@ def build(
             except (PerplakeError, OSError) as error:
                 if len(targets) == 1:
                     raise
-                failures.append(f"{target.shelf.symbol} {target.shelf.tf}: {cli.line_of(error)}")
+                failures.append(f"{target.shelf.symbol} {target.shelf.tf}: {ending.line_of(error)}")
                 continue
             results.append(done)
             progress.results(() if as_json else done.lines())

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lake import cli, layout, notes, progress
-from lake.cli import Span
+from lake import cli, ending, layout, notes, progress
 from lake.layout import Shelf
+from lake.span import Span
 from meta.datasets import DATASETS
 from meta.errors import BadPayload, NotReady, Refused, Usage
 
@@ -180,7 +180,7 @@ def _saved(save: Callable[[], None]) -> None:
     try:
         save()
     except OSError as error:
-        cli.say(f"warning: the state was not saved: {cli.line_of(error)}")
+        cli.say(f"warning: the state was not saved: {ending.line_of(error)}")
 
 
 def _run(feed: Feed, lines: Iterator[bytes], save: Callable[[], None], every: int, strict: bool) -> int:

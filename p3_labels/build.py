@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from lake import commit, days, fresh, orphans, run
-from lake.cli import Span
 from lake.layout import Shelf
 from lake.manifest import Entry
 from lake.progress import Pace
 from lake.run import Engine
+from lake.span import Span
 from meta.errors import NotReady
 from p3_labels.chunk import Outcome, Task, Work, digest_of, inputs, labelled
 from p3_labels.events import Own

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lake import cli, layout
-from lake.cli import Span
+from lake import cli, ending, layout
 from lake.layout import Selection, Shelf
+from lake.span import Span
 from meta.datasets import DATASETS
 from meta.errors import PerplakeError, Usage
 
@@ -144,7 +144,7 @@ def sample(
         except PerplakeError as error:
             if len(places) == 1:
                 raise
-            cli.say(f"error: {cli.line_of(error)}")
+            cli.say(f"error: {ending.line_of(error)}")
             failures += 1
             continue
         found += rows

@@ -16,9 +16,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from lake import days, frames, fresh, layout, notes, parts, snapshots
-from lake.cli import Span
 from lake.days import Day
 from lake.layout import Shelf
+from lake.span import Span
 from meta.columns import FOLD_INPUTS, FOLD_ROLES, FOLD_ROWS
 from meta.datasets import DATASETS, FOLDS
 from meta.errors import NotReady, PerplakeError, Usage

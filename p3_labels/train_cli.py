@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lake import cli, layout, progress
-from lake.cli import Span
+from lake import cli, ending, layout, progress
 from lake.layout import Shelf
+from lake.span import Span
 from meta.datasets import DATASETS
 from meta.errors import PerplakeError
 from meta.timeframes import Timeframe
@@ -31,7 +31,7 @@ def _each(shelves: list[Shelf], work: Callable[[Shelf], T]) -> tuple[list[T], in
         except (PerplakeError, OSError) as error:
             if len(shelves) == 1:
                 raise
-            cli.say(f"error: {shelf}: {cli.line_of(error)}")
+            cli.say(f"error: {shelf}: {ending.line_of(error)}")
             failures += 1
     return done, failures
 

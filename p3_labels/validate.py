@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from lake import days, frames, judge, offenders, settings
 from lake.checks import Check, Finding, Report
-from lake.cli import Span
 from lake.frames import Grid
 from lake.layout import Shelf
 from lake.parts import stamps
+from lake.span import Span
 from meta.columns import PRICES
 from meta.errors import NotReady
 from meta.timeframes import days_between

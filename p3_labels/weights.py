@@ -12,7 +12,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lake import commit, days, frames, fresh, orphans
-from lake.cli import Span
 from lake.days import Day
 from lake.frames import Grid
 from lake.layout import Shelf
@@ -20,6 +19,7 @@ from lake.manifest import Entry, Provenance
 from lake.parts import schema_digest, schema_of, stamps
 from lake.progress import Pace
 from lake.roots import source_name
+from lake.span import Span
 from meta.columns import WEIGHTS
 from meta.datasets import DATASETS
 from meta.errors import NotReady, Usage

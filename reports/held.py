@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lake import advice, catalog, layout, sandbox
-from lake.cli import Span
 from lake.layout import Shelf
+from lake.span import Span
 from lake.status import ShelfStatus
 from meta.datasets import DATASETS
 from meta.errors import NotReady, Tampered

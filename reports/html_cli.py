@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from lake import cli
-from lake.cli import Span
+from lake import cli, ending
+from lake.span import Span
 
 
 @click.command()
@@ -46,6 +46,6 @@ def html(
     out = output.absolute() if output else judged
     built = pages.build(pages.Asked(where, names, cli.timeframes_of(tf) if tf else [], span, out, judged), cli.say)
     for failure in built.failures:
-        cli.say(cli.redacted(f"error: {failure}"))
+        cli.say(ending.redacted(f"error: {failure}"))
     click.echo(json.dumps(built.data(), indent=1) if as_json else settings.shown(built.place))
     return 1 if built.failures else 0

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lake import advice, disk, roots, settings, status
-from lake.cli import Span, redacted
+from lake.ending import redacted
 from lake.progress import Meter
+from lake.span import Span
 from lake.status import ShelfStatus
 from meta.errors import NotReady, PerplakeError
 from meta.timeframes import Timeframe

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 from lake import days as lake_days
-from lake.cli import line_of
+from lake.ending import line_of
 from meta.columns import BAR_COLUMNS, BARS, PRICES
 from meta.errors import BadPayload, NotReady, PerplakeError, Retryable, VenueRefused
 from meta.timeframes import DAY, Timeframe, day_start, timeframe

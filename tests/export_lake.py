@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lake import commit, parts
-from lake.cli import status
+from lake.ending import status
 from lake.layout import Shelf
 from lake.manifest import Provenance, digest
 from meta.columns import BAR_COLUMNS, BARS, TS

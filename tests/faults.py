@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from lake import days, notes, parts
-from lake.cli import Span
 from lake.layout import MANIFEST, SUCCESS, Shelf
 from lake.manifest import Provenance, digest, written
+from lake.span import Span
 from meta.columns import BARS
 from meta.timeframes import day_start
 from tests import plausible

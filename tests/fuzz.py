@@ -18,7 +18,7 @@ from pathlib import Path
 
 import click
 
-from lake.cli import line_of
+from lake.ending import line_of
 from meta.errors import PerplakeError
 from tests import lakes
 from tests.fuzz_targets import Target, targets

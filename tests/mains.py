@@ -6,7 +6,7 @@ import contextlib
 import io
 from pathlib import Path
 
-from lake import cli
+from lake import ending
 from lake.commands import commands as lake
 from p1_ingest.cli import commands as p1
 from p2_features.cli import commands as p2
@@ -22,7 +22,7 @@ def called(line: str) -> tuple[int, str]:
     name, *words = line.split()
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = cli.status(GROUPS[name], name, words)
+        code = ending.status(GROUPS[name], name, words)
     told = err.getvalue()
     failures = [text for text in told.splitlines() if text.startswith("error:")]
     assert "Traceback" not in told and "fault in perplake" not in told, told

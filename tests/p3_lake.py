@@ -8,8 +8,8 @@ import functools
 from datetime import timedelta
 from pathlib import Path
 
-from lake.cli import Span
 from lake.layout import Shelf
+from lake.span import Span
 from meta.datasets import DATASETS
 from meta.timeframes import HOUR, timeframe
 from p2_features.build import build as build_features

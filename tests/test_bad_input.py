@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lake import cli, commit, locks
+from lake import commit, ending, locks
 from lake.commands import commands as lake_commands
 from lake.manifest import Provenance, digest
 from meta.datasets import DATASETS
@@ -47,7 +47,7 @@ def refused(capsys: pytest.CaptureFixture[str], root: Path, line: str, code: int
     """Run a command line; it ends with this code and one line that says all this, and the lake is untouched."""
     before = everything(root)
     name, *argv = line.split()
-    assert cli.status(GROUPS[name], name, argv) == code
+    assert ending.status(GROUPS[name], name, argv) == code
     told = capsys.readouterr()
     errors = [text for text in told.err.splitlines() if text.startswith("error:")]
     assert len(errors) == 1, told.err
@@ -163,13 +163,13 @@ def test_a_corrupt_part_is_named_and_nothing_is_built_on_it(capsys: pytest.Captu
     features = {name for name in everything(lake) if "/features/" in name}
     refused_but_notes(capsys, lake, f"p2_features build --tf 1h --lake {lake}", str(day), "repair")
     assert {name for name in everything(lake) if "/features/" in name and "part-" in name} == features
-    assert cli.status(lake_commands, "lake", ["verify", "--lake", str(lake)]) == 3
+    assert ending.status(lake_commands, "lake", ["verify", "--lake", str(lake)]) == 3
     assert str(day) in capsys.readouterr().out
 
 
 def refused_but_notes(capsys: pytest.CaptureFixture[str], root: Path, line: str, *says: str) -> None:
     name, *argv = line.split()
-    assert cli.status(GROUPS[name], name, argv) == 1
+    assert ending.status(GROUPS[name], name, argv) == 1
     errors = [text for text in capsys.readouterr().err.splitlines() if text.startswith("error:")]
     assert len(errors) == 1
     for word in says:
@@ -185,7 +185,7 @@ def test_a_foreign_file_in_a_day_folder_is_not_built_over(capsys: pytest.Capture
     with pytest.raises(Exception, match="no commit of ours"), commit.writing(bars) as writer:
         writer.stage(day, market.table(bars, day, market.columns(41), market.FIRST), market.PROVENANCE)
     assert (folder / "notes.txt").read_text() == "mine"
-    assert cli.status(lake_commands, "lake", ["verify", "--lake", str(lake)]) == 3
+    assert ending.status(lake_commands, "lake", ["verify", "--lake", str(lake)]) == 3
     assert "notes.txt" in capsys.readouterr().out
 
 
@@ -195,7 +195,7 @@ def test_secrets_that_cannot_be_read_are_told_in_one_line(
     (root / "secrets").mkdir()
     (root / "secrets" / ".env").write_bytes(b"COINGLASS_API_KEY=\xff\xfe")
     monkeypatch.setattr("lake.settings.PROJECT", root)
-    assert cli.status(p1, "p1_ingest", ["ingest", "--days", "2", "--lake", str(root / "lake")]) == 2
+    assert ending.status(p1, "p1_ingest", ["ingest", "--days", "2", "--lake", str(root / "lake")]) == 2
     errors = [text for text in capsys.readouterr().err.splitlines() if text.startswith("error:")]
     assert len(errors) == 1
     assert "secrets/.env" in errors[0]

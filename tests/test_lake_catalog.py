@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from lake import catalog
-from lake.cli import status
+from lake.ending import status
 from tests import lakes, p3_lake
 
 PROJECT = Path(__file__).resolve().parent.parent

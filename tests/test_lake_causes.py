@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lake import cli, days, status
+from lake import days, ending, status
 from lake.causes import Cause
 from lake.commands import commands
 from lake.layout import Shelf
@@ -90,11 +90,11 @@ def test_a_day_that_is_gone_is_told_as_gone(root: Path) -> None:
 
 def test_the_command_tells_the_chain(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     restate(root)
-    assert cli.status(commands, "lake", ["status", "--stale", "--lake", str(root)]) == 0
+    assert ending.status(commands, "lake", ["status", "--stale", "--lake", str(root)]) == 0
     (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("cause:")]
     assert f"P1 1h BTCUSDT {RESTATED} was rewritten" in line and "close 1" in line
     assert f"features {RESTATED} … {EVERY[-1]} (4 days)" in line and "labels" in line
-    assert cli.status(commands, "lake", ["status", "--json", "--lake", str(root)]) == 0
+    assert ending.status(commands, "lake", ["status", "--json", "--lake", str(root)]) == 0
     (told,) = json.loads(capsys.readouterr().out)["causes"]
     assert told["columns"]["close"] == 1 and told["stale"]["features"][0] == str(RESTATED)
     assert str(RESTATED - timedelta(days=1)) not in told["stale"]["features"]

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 import lake
-from lake import changes, cli, commit, days, log, repair, revisions, verify
+from lake import changes, commit, days, ending, log, repair, revisions, verify
 from lake.commands import commands
 from lake.frozen import FIRST, frozen
 from lake.layout import Shelf
@@ -124,9 +124,9 @@ def test_reads_take_an_instant(root: Path, capsys: pytest.CaptureFixture[str]) -
     assert lake.load("BTCUSDT", "1h", lake=root, as_of=when)["close"].to_list() == then
     assert lake.load("BTCUSDT", "1h", lake=root)["close"].to_list() == now
     sql = "SELECT sum(close) AS s FROM bars_1h"
-    assert cli.status(commands, "lake", ["query", sql, "--lake", str(root), "--as-of", when, "--format", "csv"]) == 0
+    assert ending.status(commands, "lake", ["query", sql, "--lake", str(root), "--as-of", when, "--format", "csv"]) == 0
     assert float(capsys.readouterr().out.split()[-1]) == sum(then)
-    assert cli.status(commands, "lake", ["query", "FROM feat_1h", "--lake", str(root), "--as-of", when]) == 2
+    assert ending.status(commands, "lake", ["query", "FROM feat_1h", "--lake", str(root), "--as-of", when]) == 2
     assert f"p2_features build --as-of {when} --lake {root}" in capsys.readouterr().err
 
 
@@ -241,4 +241,4 @@ def test_files_and_an_instant_are_not_given_together(root: Path) -> None:
 
     lakes.committed(lakes.a_shelf(root))
     words = ["build", "--lake", str(root), "--as-of", "2026-01-01", "--glob", "x"]
-    assert cli.status(p2, "p2_features", words) == 2
+    assert ending.status(p2, "p2_features", words) == 2

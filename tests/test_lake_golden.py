@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from lake import commit, days
-from lake.cli import Span
 from lake.layout import Shelf
+from lake.span import Span
 from meta.columns import KEYS
 from meta.timeframes import day_start
 from p1_ingest.http import Sender

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from lake import catalog, status, tables
-from lake.cli import Span
 from lake.frozen import frozen
+from lake.span import Span
 from meta.errors import Refused
 from meta.timeframes import DAY, day_start
 from p1_ingest.sim.quirks import CALM

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from lake import cli, days, raw
-from lake.cli import Span
+from lake import days, ending, raw
 from lake.commands import commands
 from lake.layout import Shelf
 from lake.lineage import Lineage, lineage
+from lake.span import Span
 from meta.datasets import DATASETS
 from meta.errors import NotReady
 from meta.timeframes import HOUR, day_start, timeframe
@@ -208,7 +208,7 @@ def test_resampled_bars_are_traced_through_the_shorter_ones(root: Path) -> None:
 @pytest.fixture
 def said(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     def call(*words: str) -> tuple[int, str, str]:
-        code = cli.status(commands, "lake", list(words))
+        code = ending.status(commands, "lake", list(words))
         out = capsys.readouterr()
         return code, out.out, out.err
 

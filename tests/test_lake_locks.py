@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 import pytest
 
-from lake import cli, locks
+from lake import cli, ending, locks
 from lake.layout import Shelf
 from meta.errors import Busy
 from tests import lakes
@@ -99,10 +99,10 @@ def test_the_second_writer_is_told_who_holds_the_lock(
             pass
 
     monkeypatch.setattr(signal, "signal", lambda *_: None)
-    assert cli.status(commands, "lake", ["write"]) == 0
+    assert ending.status(commands, "lake", ["write"]) == 0
     with forked(holding(shelf)) as child:
         began = time.monotonic()
-        assert cli.status(commands, "lake", ["write"]) == 75
+        assert ending.status(commands, "lake", ["write"]) == 75
         assert time.monotonic() - began < 1
     told = capsys.readouterr().err
     assert told.count("\n") == 1 and f"pid {child} on" in told and "P1 1h BTCUSDT" in told and "--wait" in told

@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from lake import commit, days, log, orphans, verify
-from lake.cli import Span
 from lake.orphans import Orphans
+from lake.span import Span
 from meta.errors import Refused
 from p2_features.build import build as build_features
 from p2_features.choice import Asked

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from lake import catalog, locks, sandbox
-from lake.cli import status
 from lake.commands import commands
+from lake.ending import status
 from meta.columns import BARS
 from tests import lakes
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lake import advice, cli, disk, log, notes, raw, regular, settings
+from lake import advice, disk, ending, log, notes, raw, regular, settings
 from lake.commands import commands as lake_commands
 from lake.layout import MANIFEST, Shelf
 from meta.errors import Tampered
@@ -92,7 +92,9 @@ def test_damage_is_told_with_a_command_that_heals_this_lake(shelf: Shelf, capsys
     day = lakes.the_days(2)[0]
     (shelf.day_folder(day) / MANIFEST).write_bytes(b"nonsense")
     assert (
-        cli.status(lake_commands, "lake", ["why", "BTCUSDT", f"{day}T12:00", "--tf", "1h", "--lake", str(shelf.root)])
+        ending.status(
+            lake_commands, "lake", ["why", "BTCUSDT", f"{day}T12:00", "--tf", "1h", "--lake", str(shelf.root)]
+        )
         == 0
     )
     assert f"run `python -m lake repair --lake {shelf.root}`" in capsys.readouterr().out

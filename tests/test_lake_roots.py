@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from lake.cli import status
+from lake.ending import status
 from p1_ingest import cli as p1
 from p2_features import cli as p2
 from p3_labels import cli as p3

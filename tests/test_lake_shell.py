@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from lake import catalog, shell
-from lake.cli import status
 from lake.commands import commands
+from lake.ending import status
 from tests import lakes
 
 PROJECT = Path(__file__).resolve().parent.parent

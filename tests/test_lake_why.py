@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lake import cli, raw
-from lake.cli import Span
+from lake import ending, raw
 from lake.commands import commands
 from lake.layout import Shelf
+from lake.span import Span
 from lake.why import Asked, Reason, why
 from meta.datasets import DATASETS
 from meta.errors import Usage
@@ -254,7 +254,7 @@ def test_an_instant_off_the_grid_is_refused_with_its_neighbours(root: Path) -> N
 @pytest.fixture
 def said(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
     def call(*words: str) -> tuple[int, str]:
-        code = cli.status(commands, "lake", list(words))
+        code = ending.status(commands, "lake", list(words))
         return code, capsys.readouterr().out
 
     return call

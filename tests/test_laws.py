@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from lake import days as lake_days
-from lake.cli import Span
 from lake.layout import Shelf
+from lake.span import Span
 from meta.datasets import DATASETS
 from p2_features.build import build as build_features
 from p2_features.choice import Asked

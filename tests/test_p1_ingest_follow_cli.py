@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from lake import cli, following, live, settings
+from lake import cli, ending, following, live, settings
 from lake.layout import Shelf
 from meta.errors import Retryable, Usage
 from p1_ingest import follow_cli
@@ -116,7 +116,7 @@ def test_what_cannot_be_followed_is_one_line(
 ) -> None:
     for name in OURS:
         monkeypatch.delenv(name, raising=False)
-    assert cli.status(commands, "p1_ingest", ["follow", "--lake", str(tmp_path / "lake"), *options]) == code
+    assert ending.status(commands, "p1_ingest", ["follow", "--lake", str(tmp_path / "lake"), *options]) == code
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith("error: ")
     assert said in last

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from lake import days as lake_days
-from lake.cli import line_of
+from lake.ending import line_of
 from meta.errors import PerplakeError
 from p1_ingest.http import Sender
 from p1_ingest.ingest import ingest

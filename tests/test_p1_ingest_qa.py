@@ -8,10 +8,10 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pytest
 
-from lake import cli, notes
+from lake import ending, notes
 from lake.checks import Report
-from lake.cli import Span
 from lake.layout import Shelf
+from lake.span import Span
 from p1_ingest.cli import commands
 from p1_ingest.qa import CARRIED_MOST, Asked, judged, last_settled, would_carry
 from p2_features import catalogue
@@ -206,7 +206,7 @@ def _table(bars, day):
 
 
 def run(*argv: str) -> int:
-    return cli.status(commands, "p1_ingest", ["qa", *argv])
+    return ending.status(commands, "p1_ingest", ["qa", *argv])
 
 
 def test_the_command_writes_one_file_keyed_by_symbol_and_says_so(bars, tmp_path, capsys):

@@ -8,10 +8,10 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from lake import cli
+from lake import ending
 from lake.checks import Report
-from lake.cli import Span
 from lake.layout import Shelf
+from lake.span import Span
 from meta.errors import NotReady
 from p1_ingest.cli import commands
 from p1_ingest.reconcile import compared, lag, reconciled
@@ -101,7 +101,7 @@ def test_nothing_in_common_is_one_line(clean, tmp_path):
 
 
 def run(*argv: str) -> int:
-    return cli.status(commands, "p1_ingest", ["reconcile", "--tf", "1h", *argv])
+    return ending.status(commands, "p1_ingest", ["reconcile", "--tf", "1h", *argv])
 
 
 def test_the_command_writes_json_and_a_page_and_ends_with_3_where_they_differ(clean, other, tmp_path, capsys):

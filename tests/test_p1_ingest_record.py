@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from lake import cli, commit, raw
-from lake.cli import Span
+from lake import commit, ending, raw
 from lake.layout import Shelf
 from lake.layout import shelf as shelf_of
+from lake.span import Span
 from lake.why import Asked, why
 from meta.datasets import DATASETS
 from meta.errors import NotReady, PerplakeError, Refused, Tampered
@@ -428,7 +428,7 @@ def test_a_published_digest_stands_in_its_line_and_is_held_to_its_sha256(root: P
 @pytest.fixture
 def said(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     def call(*words: str) -> tuple[int, str, str]:
-        code = cli.status(commands, "p1_ingest", ["ingest", *words])
+        code = ending.status(commands, "p1_ingest", ["ingest", *words])
         out = capsys.readouterr()
         return code, out.out, out.err
 

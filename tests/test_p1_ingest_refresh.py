@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lake import raw
-from lake.cli import status
+from lake.ending import status
 from lake.layout import Shelf
 from meta.timeframes import day_start, days_between, timeframe
 from p1_ingest import cli, venues

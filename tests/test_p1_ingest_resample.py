@@ -12,9 +12,10 @@ import pytest
 
 from lake import commit, days, notes, repair
 from lake import status as lake_status
-from lake.cli import Span, status
+from lake.ending import status
 from lake.groups import grouped
 from lake.layout import Shelf
+from lake.span import Span
 from meta.columns import BARS, PRICES
 from meta.errors import NotReady, Refused, Usage
 from meta.timeframes import DAY as DAY_MS

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from lake import notes
-from lake.cli import Span
 from lake.layout import Shelf
+from lake.span import Span
 from lake.why import Asked, why
 from meta.errors import BadPayload, NotReady, Retryable
 from meta.timeframes import day_start, days_between, timeframe

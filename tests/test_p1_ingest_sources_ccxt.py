@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from lake import days, notes
-from lake.cli import status
+from lake.ending import status
 from meta.errors import BadPayload, NotReady, Refused, Retryable, Usage, VenueRefused
 from meta.symbols import market_folder
 from meta.timeframes import DAY, HOUR, MINUTE, TIMEFRAMES, day_start, timeframe

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lake.cli import status
+from lake.ending import status
 from meta.columns import BARS
 from meta.timeframes import HOUR, day_start, timeframe
 from p1_ingest import cli, offers, venues

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lake import universes
-from lake.cli import status
+from lake.ending import status
 from meta.errors import NotReady, Refused, Retryable, VenueRefused
 from meta.timeframes import DAY, HOUR, day_start, days_between
 from meta.universe import Universe

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lake import days, notes, universes
-from lake.cli import status
+from lake.ending import status
 from meta.errors import Usage
 from meta.timeframes import DAY, day_start
 from meta.universe import Snapshot, Universe
@@ -203,7 +203,7 @@ def test_a_download_replays(tmp_path: Path, file: Path, mirror: Mirror) -> None:
 
 
 def lakes_span() -> Any:
-    from lake.cli import Span
+    from lake.span import Span
 
     return Span()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lake import cli
+from lake import ending
 from meta.errors import NotReady
 from meta.timeframes import TIMEFRAMES
 from p2_features import compute as computing
@@ -221,7 +221,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def audit_command(lake: Path, out: Path, *more: str) -> int:
     options = ["audit", "--lake", str(lake), "--tf", "1h", "--symbol", "BTCUSDT", "--out", str(out), "--cuts", "20"]
-    return cli.status(commands, "p2_features", [*options, *more])
+    return ending.status(commands, "p2_features", [*options, *more])
 
 
 def test_the_command_is_green_on_honest_features(lake: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -9,8 +9,9 @@ import json
 
 import pytest
 
-from lake import checks, cli, days
+from lake import checks, days, ending
 from lake.layout import Shelf
+from lake.span import Span
 from meta.datasets import DATASETS
 from meta.errors import ChecksRed, NotReady, Tampered
 from p2_features import build as building
@@ -24,7 +25,7 @@ from tests.lakes import a_shelf
 @pytest.fixture(scope="module")
 def bars(tmp_path_factory) -> Shelf:
     bars = bars_lake(tmp_path_factory.mktemp("clean"))
-    building.build(bars.sibling(DATASETS["features"]), bars, cli.Span(), Asked())
+    building.build(bars.sibling(DATASETS["features"]), bars, Span(), Asked())
     return bars
 
 
@@ -97,10 +98,10 @@ def test_without_features_or_bars_one_line_says_what_to_do(bars, tmp_path):
 def test_the_command_times_the_lake_and_writes_the_csv(bars, tmp_path, capsys):
     out = tmp_path / "reports" / "bench.csv"
     argv = ["bench", "--lake", str(bars.root), "--tf", "1h", "--report", str(out)]
-    assert cli.status(commands, "p2_features", argv) == 0
+    assert ending.status(commands, "p2_features", argv) == 0
     assert "ms_per_bar" in capsys.readouterr().out
     assert 0 < (measured(out, "BTCUSDT", "1h") or 0) < LIMIT_MS
-    assert cli.status(commands, "p2_features", [*argv, "--json"]) == 0
+    assert ending.status(commands, "p2_features", [*argv, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["BTCUSDT"]["checks"]["p99_us"]["value"] > 0
 
 
@@ -109,5 +110,5 @@ def test_a_free_feature_folder_without_bars_beside_it_names_the_option(bars, tmp
 
     free = copied(bars.sibling(DATASETS["features"]).folder, tmp_path / "free")
     argv = ["bench", "--glob", f"{free}/**/*.parquet", "--tf", "1h", "--symbol", "BTCUSDT"]
-    assert cli.status(commands, "p2_features", [*argv, "--report", str(tmp_path / "b.csv")]) == 1
+    assert ending.status(commands, "p2_features", [*argv, "--report", str(tmp_path / "b.csv")]) == 1
     assert "--bars" in capsys.readouterr().err

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lake import cli, days, live
+from lake import days, live
+from lake.span import Span
 from meta.datasets import DATASETS
 from meta.timeframes import HOUR, MINUTE, day_start, days_between, utc
 from p1_ingest.sim.quirks import CALM
@@ -48,11 +49,11 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> dict:
     with Moody(clock, replace(CALM, gaps=0.02)) as venue:
         source = sim_source(venue.url)
         run(source, place, days_between(LAST - timedelta(days=30), LAST), now=NOON)
-        building.build(place.sibling(DATASETS["features"]), place, cli.Span(), Asked())
+        building.build(place.sibling(DATASETS["features"]), place, Span(), Asked())
         seeded("before")
         clock.at = [(NOON + 4 * HOUR, lambda: seeded("midway"))]
         follow(source, [place], clock, heard)
-    building.build(place.sibling(DATASETS["features"]), place, cli.Span(), Asked())
+    building.build(place.sibling(DATASETS["features"]), place, Span(), Asked())
     return found
 
 

@@ -15,7 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lake import cli, days
+from lake import days
+from lake.span import Span
 from meta.columns import BARS
 from meta.datasets import DATASETS
 from meta.timeframes import TIMEFRAMES
@@ -140,7 +141,7 @@ def part_bytes(folder: Path) -> tuple[str, str]:
     columns = whole_bars(66 * 24)
     market.commit_bars(shelf, columns, market.the_days(66))
     built = shelf.sibling(DATASETS["features"])
-    building.build(built, shelf, cli.Span(), Asked(set_name="core"))
+    building.build(built, shelf, Span(), Asked(set_name="core"))
     sha = hashlib.sha256()
     for day in days.committed(built):
         sha.update(days.need(built, day).data)

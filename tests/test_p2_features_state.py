@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lake import cli, days, notes
+from lake import days, notes
 from lake.layout import Shelf
+from lake.span import Span
 from meta.datasets import DATASETS
 from meta.errors import BadPayload, NotReady, Refused, Tampered
 from meta.timeframes import TIMEFRAMES, day_start, utc
@@ -42,7 +43,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
     """Bars of N days with holes and missing inputs, and the features built of them."""
     shelf = market.bars_shelf(tmp_path_factory.mktemp("built"))
     market.commit_bars(shelf, market.columns(N), market.the_days(N))
-    building.build(shelf.sibling(DATASETS["features"]), shelf, cli.Span(), Asked())
+    building.build(shelf.sibling(DATASETS["features"]), shelf, Span(), Asked())
     return shelf
 
 
@@ -51,7 +52,7 @@ def young(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
     """The same lake as it was after SEEDED days."""
     shelf = market.bars_shelf(tmp_path_factory.mktemp("young"))
     market.commit_bars(shelf, market.columns(N), market.the_days(SEEDED))
-    building.build(shelf.sibling(DATASETS["features"]), shelf, cli.Span(), Asked())
+    building.build(shelf.sibling(DATASETS["features"]), shelf, Span(), Asked())
     return shelf
 
 

@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lake import cli, days
+from lake import days, ending
 from lake.checks import Report
 from lake.layout import Shelf
+from lake.span import Span
 from meta.datasets import DATASETS
 from meta.errors import NotReady, Usage
 from p2_features import build as building
@@ -29,7 +30,7 @@ ALL = Range(N)
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory):
     bars = bars_lake(tmp_path_factory.mktemp("clean"))
-    building.build(bars.sibling(DATASETS["features"]), bars, cli.Span(), Asked())
+    building.build(bars.sibling(DATASETS["features"]), bars, Span(), Asked())
     return bars
 
 
@@ -107,7 +108,7 @@ def test_bars_that_p1_no_longer_has_are_gaps_and_their_rows_are_red(bars):
 
 def test_a_gap_that_was_there_when_features_were_built_is_told_by_reason(bars):
     changed(bars, without(4))
-    building.build(features_of(bars), bars, cli.Span(), Asked())
+    building.build(features_of(bars), bars, Span(), Asked())
     report = look(bars)
     assert red(report) == {"gap_ratio"} and "rows_without_bar" not in red(report)
     assert report.facts["not_written"] == {"gap": 1, "missing ret_1h": 1, "missing ret_4h": 1}
@@ -115,12 +116,12 @@ def test_a_gap_that_was_there_when_features_were_built_is_told_by_reason(bars):
 
 def test_rows_lost_to_a_missing_input_have_a_threshold_of_their_own(bars):
     changed(bars, cells("spot_taker_buy", None, 3, 4, 5, 6, 7))
-    building.build(features_of(bars), bars, cli.Span(), Asked())
+    building.build(features_of(bars), bars, Span(), Asked())
     report = look(bars)
     assert red(report) == {"lost_ratio"}
     assert report.facts["not_written"] == {"missing spot_taker_buy": 5}
     changed(bars, cells("spot_taker_buy", 1.0, 4, 5, 6, 7))
-    building.build(features_of(bars), bars, cli.Span(), Asked())
+    building.build(features_of(bars), bars, Span(), Asked())
     report = look(bars)
     assert (red(report), warned(report)) == (set(), {"lost_ratio"})
 
@@ -143,7 +144,7 @@ def test_a_value_that_todays_bars_do_not_give_is_seen(bars, name, value):
 def test_restated_bars_make_rows_stale_until_they_are_built_again(bars):
     changed(bars, cells("oi_now", 1e9, 5))
     assert warned(look(bars)) == {"stale_rows"}
-    building.build(features_of(bars), bars, cli.Span(), Asked())
+    building.build(features_of(bars), bars, Span(), Asked())
     assert "stale_rows" not in warned(look(bars))
 
 
@@ -184,7 +185,7 @@ def test_without_features_or_bars_one_line_says_what_to_do(bars, tmp_path):
 
 def run(bars: Shelf, *argv: str) -> int:
     where = ["--lake", str(bars.root), "--tf", "1h", "--horizon_days", str(N)]
-    return cli.status(commands, "p2_features", ["validate", *where, *argv])
+    return ending.status(commands, "p2_features", ["validate", *where, *argv])
 
 
 def test_the_command_writes_the_report_and_what_each_feature_means(bars, tmp_path, capsys):
@@ -213,10 +214,10 @@ def test_globs_select_features_and_name_bars(bars, tmp_path, capsys):
     free = copied(features.folder, tmp_path / "free")
     argv = ["--qa", str(tmp_path / "qa.json"), "--schema", str(tmp_path / "schema.json"), "--warmup", "720"]
     argv += ["--glob", f"{free}/**/*.parquet", "--tf", "1h", "--symbol", "BTCUSDT", "--horizon_days", str(N)]
-    status = cli.status(commands, "p2_features", ["validate", *argv])
+    status = ending.status(commands, "p2_features", ["validate", *argv])
     assert status == 1 and "--bars" in capsys.readouterr().err
     argv += ["--bars", f"{bars.folder}/**/*.parquet"]
-    assert cli.status(commands, "p2_features", ["validate", *argv]) == 0
+    assert ending.status(commands, "p2_features", ["validate", *argv]) == 0
 
 
 def test_a_corrupt_part_is_one_line_and_exit_1(bars, tmp_path, capsys):

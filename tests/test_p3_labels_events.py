@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from pyarrow import csv, parquet
 
 from lake import days, frames, status, why
-from lake.cli import Span
 from lake.parts import stamps
+from lake.span import Span
 from meta.columns import PRICES
 from meta.errors import Usage
 from meta.timeframes import day_start, timeframe

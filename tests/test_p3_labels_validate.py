@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 import pytest
 
-from lake import cli, days, frames
+from lake import days, ending, frames
 from lake.checks import Report
-from lake.cli import Span
 from lake.layout import Shelf
+from lake.span import Span
 from meta.datasets import DATASETS
 from meta.errors import NotReady
 from p3_labels.cli import commands
@@ -165,7 +165,7 @@ def test_without_labels_features_or_bars_one_line_says_what_to_do(bars, tmp_path
 
 
 def run(*argv: str) -> int:
-    return cli.status(commands, "p3_labels", list(argv))
+    return ending.status(commands, "p3_labels", list(argv))
 
 
 def test_the_command_writes_the_report_from_the_lake_or_from_globs(bars, tmp_path, capsys):

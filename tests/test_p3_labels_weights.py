@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from lake import days, frames, fresh, status
-from lake.cli import Span
 from lake.parts import stamps
+from lake.span import Span
 from meta.errors import NotReady, Usage
 from meta.timeframes import DAY, day_start
 from p3_labels.cli import commands

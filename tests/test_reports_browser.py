@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lake import catalog
-from lake.cli import Span
+from lake.span import Span
 from reports import pages
 from tests import p3_lake
 from tests.browser import Browser, browser, needs_chromium

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from lake import catalog, cli
-from lake.cli import Span
+from lake import catalog, ending
+from lake.span import Span
 from meta.errors import NotReady, Refused
 from meta.timeframes import timeframe
 from reports import pages
@@ -347,7 +347,7 @@ def test_a_symbol_that_cannot_be_read_costs_its_own_page_only(
     place = p3_lake.shelf(lake, "bars")
     part = place.day_folder(LOST) / place.part_name(LOST)
     part.write_bytes(part.read_bytes()[:-1])
-    assert cli.status(commands, "reports", ["html", "--lake", str(lake), "--output", str(tmp_path / "out")]) == 1
+    assert ending.status(commands, "reports", ["html", "--lake", str(lake), "--output", str(tmp_path / "out")]) == 1
     said = capsys.readouterr().err
     assert [line for line in said.splitlines() if line.startswith("error: ")] and part.name in said
     assert f"lake verify --lake {lake}`" in said

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lake import commit, days, universes
-from lake.cli import status
+from lake.ending import status
 from lake.groups import grouped
 from meta.columns import BARS
 from meta.errors import NotReady, Refused, Usage

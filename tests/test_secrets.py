@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pyarrow as pa
 import pytest
 
-from lake import cli
+from lake import ending
 from lake.commands import commands as lake_commands
 from p1_ingest.cli import commands as p1
 from p1_ingest.sim.quirks import CALM
@@ -57,7 +57,7 @@ def root() -> Iterator[Path]:
 
 def ran(line: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
     name, *argv = line.split()
-    code = cli.status(GROUPS[name], name, argv)
+    code = ending.status(GROUPS[name], name, argv)
     told = capsys.readouterr()
     return code, told.out + told.err
 

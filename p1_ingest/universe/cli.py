@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from lake import accepted, cli, progress, roots, settings
-from lake.cli import Span
+from lake import accepted, cli, ending, progress, roots, settings
+from lake.span import Span
 from meta.errors import Usage
 from meta.timeframes import timeframe
 
@@ -183,12 +183,12 @@ def download(
         **given,
     )
     if as_json:
-        progress.results([cli.redacted(json.dumps(report, indent=1))])
+        progress.results([ending.redacted(json.dumps(report, indent=1))])
     else:
-        progress.results(cli.redacted(line) for line in downloading.lines(report))
+        progress.results(ending.redacted(line) for line in downloading.lines(report))
     cli.refreshed(where)
     for line in downloading.trouble(report):
-        cli.say(cli.redacted(f"error: {line}"))
+        cli.say(ending.redacted(f"error: {line}"))
     return 1 if report["stats"]["failed"] else 0
 
 

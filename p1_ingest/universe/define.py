@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lake import settings, universes
-from lake.cli import parsed_day
+from lake.span import parsed_day
 from meta.errors import NotReady, Usage
 from meta.timeframes import Timeframe, days_between, timeframe
 from meta.universe import VERSION, Evidence, Universe, compatible

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lake import layout, roots, settings, universes
-from lake.cli import line_of
+from lake.ending import line_of
 from lake.layout import Shelf
 from lake.progress import Pace
 from lake.raw import spans

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lake import cli, locks, progress, settings
+from lake import cli, ending, locks, progress, settings
 from meta.datasets import DATASETS
 from meta.errors import PerplakeError
 from meta.markets import TYPES
@@ -178,7 +178,7 @@ def _exported(kind: str, options: dict[str, Any]) -> int:
             except (PerplakeError, OSError) as error:
                 if len(names) == 1:
                     raise
-                failures.append(f"{named.coin}: {cli.line_of(error)}")
+                failures.append(f"{named.coin}: {ending.line_of(error)}")
     if options["as_json"]:
         click.echo(json.dumps([_told(one) for one in written], indent=1))
     for failure in failures:
@@ -228,4 +228,4 @@ def _told(done: Written) -> dict[str, object]:
 def _command() -> str:
     """The command line as it was typed."""
     words = click.get_current_context().find_root().obj or []
-    return cli.redacted(shlex.join(["python", "-m", "reports", *words]))
+    return ending.redacted(shlex.join(["python", "-m", "reports", *words]))

@@ -1,0 +1,114 @@
+"""How does a command end? With the exit code that was promised, one line for every failure, and never a secret."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+
+from lake import completion, settings
+from lake.cli import say
+from meta.errors import PerplakeError, Usage
+
+INTERRUPTED = (130, 143)
+SECRETS = ("COINGLASS_API_KEY", "BINANCE_API_KEY", "BINANCE_API_SECRET")
+_typed: dict[str, str] = {}  # secrets given as options: value -> the option
+
+
+class _Terminated(BaseException):
+    """SIGTERM arrived."""
+
+
+def _on_sigterm(_: int, __: FrameType | None) -> NoReturn:
+    raise _Terminated
+
+
+def main(commands: click.Group, name: str, argv: list[str] | None = None) -> NoReturn:
+    """Run a command line and end the process as DESIGN §6 says, with one line for every failure."""
+    code = status(commands, name, argv)
+    sys.stdout.flush()
+    if code in INTERRUPTED:  # requests under way on other threads are not waited for
+        os._exit(code)
+    sys.exit(code)
+
+
+def status(commands: click.Group, name: str, argv: list[str] | None = None) -> int:
+    """With which exit code does this command line end?"""
+    words = sys.argv[1:] if argv is None else argv
+    signal.signal(signal.SIGTERM, _on_sigterm)
+    try:
+        own: dict[str, Any] = {"standalone_mode": False, "complete_var": completion.VARIABLE, "obj": words}
+        result = commands.main(words, prog_name=f"python -m {name}", **own)
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help() if error.ctx else "", err=True)
+        return 2
+    except click.UsageError as error:
+        return _told(f"{' '.join(error.format_message().split()).rstrip('.')}{_see(error, name)}", 2)
+    except (KeyboardInterrupt, click.Abort):
+        return _told("interrupted; what was committed stays, run the same command again to go on", 130)
+    except _Terminated:
+        return _told("ended by SIGTERM; what was committed stays, run the same command again to go on", 143)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    except (PerplakeError, OSError, MemoryError) as error:
+        _trace(words)
+        return _told(line_of(error), getattr(error, "exit_code", 1))
+    except Exception as error:  # noqa: BLE001 — the one place where a fault of ours becomes one line
+        _trace(words)
+        return _told(f"fault in perplake: {type(error).__name__}: {error}; run again with --debug and report it", 1)
+
+
+def _see(error: click.UsageError, name: str) -> str:
+    path = error.ctx.command_path if error.ctx else f"python -m {name}"
+    return f"; see `{path} --help`"
+
+
+def line_of(error: BaseException) -> str:
+    """How is a failure told in one line?"""
+    if isinstance(error, MemoryError):
+        return "out of memory; give a shorter range, or fewer symbols at a time"
+    if isinstance(error, OSError) and not isinstance(error, PerplakeError):
+        place = (
+            settings.shown(Path(error.filename)) if isinstance(error.filename, str) and error.filename else "the disk"
+        )
+        return f"{place}: {error.strerror or type(error).__name__}; nothing is half written, mend this and run it again"
+    return str(error) or type(error).__name__
+
+
+def _trace(words: list[str]) -> None:
+    if "--debug" in words:
+        say(redacted(traceback.format_exc()))
+
+
+def _told(text: str, code: int) -> int:
+    say(f"error: {redacted(' '.join(text.split()))}")
+    return code
+
+
+def hide(value: str, name: str) -> None:
+    """From now on strike this out of all that is printed, as if it were a key of this name."""
+    _typed[value] = name
+
+
+def redacted(text: str) -> str:
+    """The same text without any key."""
+    for typed, option in _typed.items():
+        text = text.replace(typed, f"<{option}>")
+    for name in SECRETS:
+        try:
+            value = settings.variable(name)
+        except Usage:  # a key in a file we cannot read is in no text of ours
+            value = None
+        if value:
+            text = text.replace(value, f"<{name}>")
+    return text
