@@ -8,10 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-pytest.register_assert_rewrite("tests.conformance")
-
-from tests.conformance import Conformance, Stand  # noqa: E402
-from tests.stands import DAYS, MINUTES, SOURCES  # noqa: E402
+from tests.conformance import Conformance, Stand
+from tests.stands import DAYS, MINUTES, SOURCES
 
 
 @pytest.fixture(scope="module", params=SOURCES, ids=lambda made: made.__name__)

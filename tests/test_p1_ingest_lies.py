@@ -21,13 +21,10 @@ from p1_ingest.sources.base import Source
 from p1_ingest.wanted import Choice
 from p1_ingest.wire import Bounds
 from tests import lakes
+from tests.conformance import KEY, Stand
 from tests.liar import Kind, Liar
 from tests.lies import KINDS
-
-pytest.register_assert_rewrite("tests.conformance")
-
-from tests.conformance import KEY, Stand  # noqa: E402
-from tests.stands import SOURCES  # noqa: E402
+from tests.stands import SOURCES
 
 BOUNDS = dict.fromkeys(("json", "text", "zip"), Bounds(1 << 20, 1 << 20, 0.5))
 IMPATIENT = {
