@@ -83,24 +83,24 @@ def _named(export: Export, folder: Path, now: datetime) -> Iterator[tuple[str, d
     market = export.market
     words = [export.kind, market.exchange, market.coin, market.quote, market.type, export.interval]
     name = "_".join(word for word in words if word)
-    folder.mkdir(parents=True, exist_ok=True)
+    disk.make_folders(folder)
     while not _claimed(folder, stem := f"{name}_{now:%Y%m%d_%H%M%S}"):
         now += timedelta(seconds=1)
     try:
         yield stem, now
     finally:
-        (folder / f".{stem}.held").unlink()
+        disk.unlink(folder / f".{stem}.held")
 
 
 def _claimed(folder: Path, stem: str) -> bool:
     """Is the name free, and from now on ours, whoever begins in the same second?"""
     claim = folder / f".{stem}.held"
     try:
-        claim.touch(exist_ok=False)
+        disk.create(claim, b"")
     except FileExistsError:
         return False
     if any((folder / f"{stem}.{form}").exists() for form in ("csv", "parquet", "json")):
-        claim.unlink()
+        disk.unlink(claim)
         return False
     return True
 
