@@ -6,7 +6,8 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,26 +37,33 @@ def lake_option(command: F) -> F:
     return click.option("--lake", metavar="ROOT", help=told, shell_complete=completion.folders)(command)
 
 
+def as_of_flag(command: F) -> F:
+    """--as-of: handed to the command as it is."""
+    told = "The lake as it was known at TIME (UTC), or first-seen: the first value of each bar, before any restatement."
+    return click.option("--as-of", metavar="TIME", help=told)(command)
+
+
 def as_of_option(command: F) -> F:
     """--as-of: the lake as it was known then; the command is handed that root as its lake."""
 
     def known_then(*args: Any, as_of: str | None, **kwargs: Any) -> Any:
-        if as_of is not None:
-            kwargs["lake"] = str(as_known(kwargs.get("lake"), as_of, kwargs))
-        return command(*args, **kwargs)
+        if as_of is None:
+            return command(*args, **kwargs)
+        with as_known(kwargs.get("lake"), as_of, kwargs) as root:
+            return command(*args, **{**kwargs, "lake": str(root)})
 
     known_then.__name__, known_then.__doc__ = command.__name__, command.__doc__
     known_then.__dict__.update(command.__dict__)
-    told = "The lake as it was known at TIME (UTC), or first-seen: the first value of each bar, before any restatement."
-    return click.option("--as-of", metavar="TIME", help=told)(known_then)  # type: ignore[return-value]
+    return as_of_flag(known_then)  # type: ignore[return-value]
 
 
-def as_known(lake: str | None, as_of: str, given: Mapping[str, Any]) -> Path:
+@contextmanager
+def as_known(lake: str | None, as_of: str, given: Mapping[str, Any]) -> Iterator[Path]:
     """Which root is the lake as of then? Made for the symbols that were given, the timeframes that SQL speaks of.
 
     Raises Usage where files were given beside, and what `frozen` raises.
     """
-    from lake.frozen import frozen
+    from lake.frozen import known
 
     for name in ("glob", "features", "bars"):
         if given.get(name):
@@ -63,14 +71,14 @@ def as_known(lake: str | None, as_of: str, given: Mapping[str, Any]) -> Path:
     chosen = given.get("symbol") or ("symbol" in given and settings.variable("SYMBOLS"))
     names = symbols_of(given["symbol"]) if chosen else None
     spoken = re.findall(r"_(\d+[mhd])\b", given.get("sql", "").lower())
-    found = frozen(roots.root(lake), as_of, spoken or None, names)
-    for line in found.lines():
-        say(line)
-    computed = re.search(r"\b(feat|labels|weights|train)_", given.get("sql", "").lower())
-    if computed and not any(found.root.glob("features/*/*/y=*")):
-        how = f"python -m p2_features build --as-of {as_of}{advice.at(roots.root(lake))}"
-        say(f"features as of then are not built; `{how}` builds them")
-    return found.root
+    with known(roots.root(lake), as_of, spoken or None, names) as found:
+        for line in found.lines():
+            say(line)
+        computed = re.search(r"\b(feat|labels|weights|train)_", given.get("sql", "").lower())
+        if computed and not any(found.root.glob("features/*/*/y=*")):
+            how = f"python -m p2_features build --as-of {as_of}{advice.at(roots.root(lake))}"
+            say(f"features as of then are not built; `{how}` builds them")
+        yield found.root
 
 
 def symbol_options(command: F) -> F:

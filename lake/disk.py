@@ -65,6 +65,11 @@ def make_folder(path: Path) -> None:
     os.mkdir(path)
 
 
+def make_loose(path: Path) -> None:
+    """Create a folder and those above it, durable after `sync_loose`."""
+    os.makedirs(path, exist_ok=True)
+
+
 def make_folders(path: Path) -> None:
     """Create a folder and those above it; each new name is made durable."""
     if path.is_dir():
@@ -200,7 +205,7 @@ def write_loose(path: Path, data: bytes) -> None:
     try:
         fd = os.open(temporary, flags, 0o644)
     except (FileNotFoundError, FileExistsError):  # no folder yet, or what a process of this very number left there
-        os.makedirs(path.parent, exist_ok=True)
+        make_loose(path.parent)
         unlink(temporary)
         fd = os.open(temporary, flags, 0o644)
     try:

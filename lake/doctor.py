@@ -14,7 +14,7 @@ from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 
-from lake import compiled, locks, log, probe, roots, settings
+from lake import asof, compiled, locks, log, probe, roots, settings
 from lake.settings import PROJECT, shown
 from meta.errors import PerplakeError
 
@@ -54,6 +54,7 @@ def look(root: Path, now: float | None = None) -> list[Finding]:
         _kernels(),
         *_conf(),
         *_writers(root),
+        *_as_of(root),
     ]
 
 
@@ -190,3 +191,10 @@ def _writers(root: Path) -> Iterator[Finding]:
         yield Finding(
             "leftovers", ODD, f"a dead writer left {count} in staging", "the next run of its command clears it"
         )
+
+
+def _as_of(root: Path) -> Iterator[Finding]:
+    if found := asof.made(root):
+        kept, took = settings.lake_conf().as_of, asof.own_bytes(root) / 1e6
+        fact = f"{len(found)} lakes of then, of which {kept} are kept; {took:,.1f} MB of their own in"
+        yield Finding("as-of", OK, f"{fact} {shown(asof.folder(root))}, which may be removed")

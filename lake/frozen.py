@@ -9,13 +9,14 @@ their builds make them again in this root, of the bars as they were.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from lake import days, disk, generations, layout, locks, log, notes, regular, revisions, roots
+from lake import asof, days, disk, generations, layout, locks, log, notes, regular, revisions, roots, settings
+from lake.asof import FIRST
 from lake.layout import MANIFEST, SUCCESS, Shelf
 from lake.manifest import Entry, digest, written
 from lake.settings import shown
@@ -23,7 +24,6 @@ from meta.datasets import DATASETS
 from meta.errors import NotReady, Usage
 from meta.timeframes import TIMEFRAMES
 
-FIRST = "first-seen"
 BARS, FEATURES = DATASETS["bars"], DATASETS["features"]
 Told = dict[date, list[log.Line]]
 
@@ -37,6 +37,7 @@ class Frozen:
     linked: int = 0
     made: int = 0
     left_out: dict[str, str] = field(default_factory=dict)
+    removed: Sequence[str] = ()
 
     def lines(self) -> Iterator[str]:
         """How is it told to people?"""
@@ -44,6 +45,8 @@ class Frozen:
             yield f"as of {self.when}: {self.linked:,} days are links, {self.made:,} are made again"
         for why in list(self.left_out.values())[:1]:
             yield f"{len(self.left_out):,} days are left out; the first: {why}"
+        if self.removed:
+            yield f"{' '.join(self.removed)}, longest unused of the lakes of then, made room (conf/lake.yaml: as_of)"
 
 
 def instant(text: str, now: datetime) -> str:
@@ -60,31 +63,43 @@ def instant(text: str, now: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def place_of(root: Path, when: str) -> Path:
-    """Where is the lake as of this instant, as the log writes it, or of first-seen?"""
-    return root / ".lake" / "as-of" / (when if when == FIRST else re.sub("[-:]", "", when))
-
-
 def frozen(
     root: Path,
     text: str,
     tfs: Collection[str] | None = None,
     symbols: Collection[str] | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    most: int | None = None,
 ) -> Frozen:
     """The lake as of an instant, or first-seen: made or brought up to date where it has to be.
 
-    tfs, symbols : what is needed of it; None is all. Raises Usage, NotReady for a day that cannot be told, Tampered,
-    Busy where another process is making it.
+    tfs, symbols : what is needed of it; None is all. most : how many such lakes are kept, else conf's. `known` keeps
+    it while it is read. Raises Usage, NotReady for a day that cannot be told, Tampered, Busy where another process is
+    making it.
     """
     when = instant(text, now())
-    found, told = Frozen(place_of(root, when), when), _told(root)
-    for tf, symbol in sorted({*told, *((shelf.tf.name, shelf.symbol) for shelf in roots.shelves(root, BARS))}):
-        if (tfs is None or tf in tfs) and (symbols is None or symbol in symbols):
-            _freeze(layout.shelf(root, BARS, TIMEFRAMES[tf], symbol), told.get((tf, symbol), {}), found)
-    if not (found.root / BARS.folder).is_dir():
-        raise NotReady(f"lake {shown(root)} had no day of bars as of {when}; ask for a later time")
+    found, told = Frozen(asof.place_of(root, when), when), _told(root)
+    with asof.used(found.root):
+        for tf, symbol in sorted({*told, *((shelf.tf.name, shelf.symbol) for shelf in roots.shelves(root, BARS))}):
+            if (tfs is None or tf in tfs) and (symbols is None or symbol in symbols):
+                _freeze(layout.shelf(root, BARS, TIMEFRAMES[tf], symbol), told.get((tf, symbol), {}), found)
+        if not (found.root / BARS.folder).is_dir():
+            raise NotReady(f"lake {shown(root)} had no day of bars as of {when}; ask for a later time")
+        if found.linked or found.made:
+            found.removed = asof.prune(root, most or settings.lake_conf().as_of)
     return found
+
+
+@contextmanager
+def known(
+    root: Path,
+    text: str,
+    tfs: Collection[str] | None = None,
+    symbols: Collection[str] | None = None,
+) -> Iterator[Frozen]:
+    """The same, which stays while it is in use."""
+    with asof.used(asof.place_of(root, instant(text, datetime.now(UTC)))):
+        yield frozen(root, text, tfs, symbols)
 
 
 def _told(root: Path) -> Mapping[tuple[str, str], Told]:
@@ -171,7 +186,7 @@ def _day(
     if remade is None:
         return None
     folder = fresh.day_folder(day)
-    folder.mkdir(parents=True)
+    disk.make_loose(folder)
     for name, data in ((fresh.part_name(day), remade[0]), (MANIFEST, written([remade[1]])), (SUCCESS, b"")):
         disk.create(folder / name, data)
         made.append(folder / name)
@@ -181,7 +196,7 @@ def _day(
 
 def _linked(shelf: Shelf, fresh: Shelf, day: date, today: Entry, found: Frozen) -> Entry:
     here, there = shelf.day_folder(day), fresh.day_folder(day)
-    there.mkdir(parents=True)
+    disk.make_loose(there)
     for name in (today.file, MANIFEST, SUCCESS):
         disk.link(here / name, there / name)
     found.linked += 1

@@ -125,10 +125,40 @@ def filling(folder: Path) -> Iterator[None]:
     with contextlib.suppress(FileExistsError):
         disk.make_folder(folder)
     with _opened(folder, os.O_RDONLY | os.O_DIRECTORY) as fd:
-        free = _locked(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if not free or not folder.is_dir() or not os.path.samestat(os.fstat(fd), folder.stat()):  # it moved meanwhile
+        if not _locked(fd, fcntl.LOCK_EX | fcntl.LOCK_NB) or not _is_there(fd, folder):
             raise Busy(f"{folder} is being filled by another process; wait for it")
         yield
+
+
+@contextmanager
+def using(folder: Path) -> Iterator[None]:
+    """Keep this folder, made if need be, from being held as `unused`; many may at once."""
+    while True:
+        disk.make_folders(folder)
+        with contextlib.ExitStack() as held:
+            try:
+                fd = held.enter_context(_opened(folder, os.O_RDONLY | os.O_DIRECTORY))
+            except FileNotFoundError:
+                continue
+            _locked(fd, fcntl.LOCK_SH)
+            if _is_there(fd, folder):  # else it was removed meanwhile
+                yield
+                return
+
+
+@contextmanager
+def unused(folder: Path) -> Iterator[bool]:
+    """Hold the right to remove this folder; False where somebody uses it. Raises FileNotFoundError."""
+    with _opened(folder, os.O_RDONLY | os.O_DIRECTORY) as fd:
+        yield _locked(fd, fcntl.LOCK_EX | fcntl.LOCK_NB) and _is_there(fd, folder)
+
+
+def _is_there(fd: int, folder: Path) -> bool:
+    """Does this name still mean the folder that was opened?"""
+    try:
+        return os.path.samestat(os.fstat(fd), folder.stat())
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from lake import catalog, frames, layout
-from lake.frozen import FIRST, place_of
+from lake.asof import FIRST, place_of
 from lake.layout import Shelf
 from meta.datasets import DATASETS
 from meta.timeframes import Timeframe

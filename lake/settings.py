@@ -7,7 +7,7 @@ import os
 import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import yaml
@@ -32,6 +32,7 @@ class LakeConf(Conf, frozen=True, forbid_unknown_fields=True):
     days: int = 80
     source: str = "auto"
     root: str | None = None
+    as_of: Annotated[int, msgspec.Meta(ge=1)] = 16  # lakes of then that are kept
 
 
 class UniverseConf(Conf, frozen=True, forbid_unknown_fields=True):

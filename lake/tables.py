@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,10 +45,9 @@ def load(
     """
     _is_kind(as_)
     named, checked = timeframe(tf), checked_symbol(symbol)
-    root = _root(lake, as_of, [checked])
-    shelf = layout.shelf(root, dataset(of), named, checked)
-    with locks.snapshot(root):
-        return turned(whole(shelf, *span(start, end)), as_)
+    kind, asked = dataset(of), span(start, end)
+    with still(lake, as_of, [checked]) as root:
+        return turned(whole(layout.shelf(root, kind, named, checked), *asked), as_)
 
 
 def train_table(
@@ -73,29 +74,40 @@ def train_table(
     names = [checked_symbol(name) for name in ([symbols] if isinstance(symbols, str) else symbols)]
     if not names:
         raise Usage("train_table: no symbol is named; name one or more")
-    root = _root(lake, as_of, names)
-    with locks.snapshot(root):
+    with still(lake, as_of, names) as root:
         rows = fold_rows(root, named, folds)
         return turned(training(root, named, sorted(set(names)), *asked, rows), as_)
 
 
-def _root(lake: str | Path | None, as_of: str | None, symbols: list[str]) -> Path:
+@contextmanager
+def still(lake: str | Path | None, as_of: str | None, symbols: Sequence[str] | None = None) -> Iterator[Path]:
+    """Which root is read, of today or as of then? Nothing changes in it until it is let go."""
     root = roots.root(lake)
-    if as_of is None:
-        return root
-    from lake.frozen import frozen
+    with contextlib.ExitStack() as held:
+        if as_of is not None:
+            from lake.frozen import known
 
-    return frozen(root, as_of, symbols=symbols).root
+            root = held.enter_context(known(root, as_of, symbols=symbols)).root
+        held.enter_context(locks.snapshot(root))
+        yield root
 
 
-def folds(tf: str = "5m", name: str | None = None, lake: str | Path | None = None, as_: str = "polars") -> Any:
+def folds(
+    tf: str = "5m",
+    name: str | None = None,
+    lake: str | Path | None = None,
+    as_: str = "polars",
+    *,
+    as_of: str | None = None,
+) -> Any:
     """Which role has each row in each split (split, symbol, ts, role), by the snapshot of this name, else conf's?
 
-    Raises NotReady where there is none, Refused where it is of other labels than those that stand there, Tampered.
+    as_of : as `load` has it. Raises NotReady where there is none, Refused where it is of other labels than those that
+    stand there, Tampered.
     """
     _is_kind(as_)
-    root, named = roots.root(lake), timeframe(tf)
-    with locks.snapshot(root):
+    named = timeframe(tf)
+    with still(lake, as_of) as root:
         place = snapshots.folds(root, named, name or snapshots.joined())
         said = snapshots.meta(place)
         _is_of_these_labels(place, said)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from lake import frames, layout, locks, roots, tables
+from lake import frames, layout, tables
 from lake.parts import stamps
 from meta.columns import PRICES
 from meta.datasets import DATASETS
@@ -27,16 +27,17 @@ def load(
     as_: str = "polars",
     *,
     atr: int = 14,
+    as_of: str | None = None,
 ) -> Any:
     """What does the lake hold of one symbol's bars, and how far does a bar reach on average?
 
     The bars of `lake.load`, and `atr`: Wilder's average true range over `atr` bars, quote currency, the same as the
-    labels' column, null where not yet known. Raises NotReady, Usage, Tampered.
+    labels' column, null where not yet known. as_of : as `lake.load` has it. Raises NotReady, Usage, Tampered.
     """
     settings = Barriers(atr_window=atr).check()
-    root, named = roots.root(lake), timeframe(tf)
-    shelf, span = layout.shelf(root, DATASETS["bars"], named, checked_symbol(symbol)), tables.span(start, end)
-    with locks.snapshot(root):
+    named, checked, span = timeframe(tf), checked_symbol(symbol), tables.span(start, end)
+    with tables.still(lake, as_of, [checked]) as root:
+        shelf = layout.shelf(root, DATASETS["bars"], named, checked)
         bars = tables.whole(shelf, *span)
         ts = stamps(bars).to_numpy()
         if ts.size:

@@ -59,6 +59,7 @@ NEXT = {
 )
 @accepted.database
 @accepted.keys
+@cli.as_of_flag
 @cli.lake_option
 @click.option("--json", "as_json", is_flag=True, help="The whole report as JSON.")
 @cli.debug_option
@@ -73,6 +74,7 @@ def universe_export(
     start_date: str | None,
     end_date: str | None,
     form: str,
+    as_of: str | None,
     lake: str | None,
     as_json: bool,
     debug: bool,
@@ -98,6 +100,7 @@ def universe_export(
         start_date,
         end_date,
         lake=cli.opened(lake, "binance"),
+        as_of=as_of,
         form=form,
         progress=progress.show,
     )

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from lake import disk, folders, fresh, layout, locks, parts, roots, settings, universes
+from lake import disk, folders, fresh, layout, parts, roots, settings, tables, universes
 from lake.progress import Pace
 from meta.datasets import DATASETS
 from meta.errors import NotReady, Usage
@@ -42,12 +42,14 @@ def export_universe_data(
     end_date: universes.When = None,
     *,
     lake: str | Path | None = None,
+    as_of: str | None = None,
     form: str = "both",
     progress: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Write a universe's active symbol-days as arrays and tables; returns the report, with `report_path`.
 
     source_freq : of the bars in the lake. export_freq : of the arrays, else the same. form : npy, parquet or both.
+    as_of : an instant (UTC), or first-seen: the bars as they were known then.
     db_path : there is none, bars are read from a lake. progress : called with a line now and then.
     Raises Usage, NotReady where the lake holds none of the bars, Refused where the folder is somebody else's.
     """
@@ -60,15 +62,15 @@ def export_universe_data(
     path = Path(universe_file)
     universe, given = universes.read(path), universes.bounds(start_date, end_date)
     days = universes.within(universe, *given)
-    root = roots.root(lake, "binance")
     report = Report(universe, days, given, choice)
     name = f"univ_{days[0].date}_{days[-1].date}_{len(universe.requested_symbols)}"
-    target = Path(export_base_path).absolute() / choice.folder / name
-    with locks.snapshot(root):
+    with tables.still(roots.root(lake, "binance"), as_of, universe.requested_symbols) as root:
+        target = Path(export_base_path).absolute() / choice.folder / (f"{name}_as-of-{root.name}" if as_of else name)
         _holds_any(root, universe, source, path)
         with folders.whole(target, REPORT) as place:
-            made_of = _Export(root, place, report, form, progress).run()
-            told = report.data(settings.made_at(), {"universe": universes.sha256(path), "parts": made_of})
+            made_of = {"universe": universes.sha256(path), "parts": _Export(root, place, report, form, progress).run()}
+            made_of |= {"as_of": as_of} if as_of else {}
+            told = report.data(settings.made_at(), made_of)
             disk.create(place / REPORT, json.dumps(told, indent=1, ensure_ascii=False).encode() + b"\n")
     return {**told, "report_path": str(target / REPORT)}
 
