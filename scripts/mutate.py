@@ -4,27 +4,25 @@ python -m scripts.mutate                     every mutant of every module: hours
 python -m scripts.mutate --sample 200        so many of them, chosen by --seed
 python -m scripts.mutate --only lake.commit  one module's
 
-The source on disk is never changed: a child of this process imports the mutant in the module's place, and runs the
-module's own quick tests until one fails. Mutants that change nothing anybody can see are named, with the reason, in
+A copy of the project holds the mutant in the module's place, so that every process of a test meets it, and the module's
+own quick tests run there until one fails. Mutants that change nothing anybody can see are named, with the reason, in
 scripts/equivalent.tsv.
 """
 
 from __future__ import annotations
 
+import ast
 import contextlib
-import importlib
-import importlib.abc
-import importlib.util
 import os
 import random
+import shutil
 import signal
+import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
-from importlib.machinery import ModuleSpec
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import click
 
@@ -33,8 +31,7 @@ from scripts.mutations import Mutant, mutants
 PROJECT = Path(__file__).resolve().parent.parent
 EQUIVALENT = PROJECT / "scripts" / "equivalent.tsv"
 LONGEST = 300  # seconds; what ends no sooner has been made to run for ever, which a test sees as well
-WARM = ("duckdb", "msgspec", "numba", "numpy", "polars", "pyarrow.compute", "pyarrow.parquet", "pytest")
-SAME = "does no other thing: "
+LEFT_OUT = {".git", ".venv", "data", "data-sim", "exports", "secrets"}
 
 COMMIT = ("test_lake_commit", "test_lake_days", "test_lake_crash")
 TESTS = {
@@ -52,51 +49,50 @@ TESTS = {
 }
 
 
-class _Import(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds the mutant where its module is asked for."""
-
-    def __init__(self, mutant: Mutant) -> None:
-        self.mutant = mutant
-
-    def find_spec(self, name: str, path: Any = None, target: ModuleType | None = None) -> ModuleSpec | None:
-        if name != self.mutant.module:
-            return None
-        return importlib.util.spec_from_file_location(name, _file(name), loader=self)
-
-    def exec_module(self, module: ModuleType) -> None:
-        exec(compile(self.mutant.tree, str(_file(self.mutant.module)), "exec"), module.__dict__)
-
-
 def _file(module: str) -> Path:
-    return PROJECT / f"{module.replace('.', '/')}.py"
+    return Path(f"{module.replace('.', '/')}.py")
 
 
-def survives(mutant: Mutant | None, tests: Sequence[str]) -> bool:
-    """Do all of these tests pass with this mutant in its module's place (None: with nothing changed)?"""
-    child = os.fork()
-    if child == 0:
-        os.setsid()
-        signal.alarm(LONGEST)
-        silent = os.open(os.devnull, os.O_RDWR)
-        for fd in (0, 1, 2):
-            os.dup2(silent, fd)
-        os._exit(_passed(mutant, tests))
-    _, status = os.waitpid(child, 0)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child, signal.SIGKILL)  # what its tests had started
-    return status == 0
+@contextlib.contextmanager
+def _copied() -> Iterator[Path]:
+    """A copy of the project to change, gone afterwards."""
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = Path(scratch) / PROJECT.name
+        yield shutil.copytree(PROJECT, copy, ignore=lambda at, names: LEFT_OUT & {*names} if at == str(PROJECT) else ())
 
 
-def _passed(mutant: Mutant | None, tests: Sequence[str]) -> int:
-    import pytest
-
-    if mutant:
-        sys.meta_path.insert(0, _Import(mutant))
-    files = [f"tests/{name}.py" for name in tests]
+@contextlib.contextmanager
+def _changed(copy: Path, mutant: Mutant) -> Iterator[None]:
+    """The mutant in its module's place."""
+    file = copy / _file(mutant.module)
+    source = file.read_text(encoding="utf-8")
+    _put(file, ast.unparse(mutant.tree))
     try:
-        return int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *files]))
-    except BaseException:  # noqa: BLE001 — a mutant may raise anything anywhere
-        return 1
+        yield
+    finally:
+        _put(file, source)
+
+
+def _put(file: Path, source: str) -> None:
+    """Write a module; what was compiled of it goes, since the next one's time and size may be the same."""
+    for compiled in file.parent.glob(f"__pycache__/{file.stem}.*.pyc"):
+        compiled.unlink()
+    file.write_text(source, encoding="utf-8")
+
+
+def passes(copy: Path, tests: Sequence[str]) -> bool:
+    """Do all of these tests of the copy pass?"""
+    files = [f"tests/{name}.py" for name in tests]
+    words = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *files]
+    none = subprocess.DEVNULL
+    with subprocess.Popen(words, cwd=copy, stdin=none, stdout=none, stderr=none, start_new_session=True) as running:
+        try:
+            return running.wait(LONGEST) == 0
+        except subprocess.TimeoutExpired:
+            return False
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(running.pid, signal.SIGKILL)  # and what its tests had started
 
 
 def equivalent() -> dict[str, str]:
@@ -111,25 +107,25 @@ def equivalent() -> dict[str, str]:
 @click.option("--seed", type=int, default=1, help="Another seed, another sample.")
 def main(only: tuple[str, ...], sample: int | None, seed: int) -> None:
     """Count the mutants the tests kill, and name those that survive."""
-    os.chdir(PROJECT)
-    for name in WARM:
-        importlib.import_module(name)
     chosen = [name for name in TESTS if not only or name in only]
-    every = [mutant for name in chosen for mutant in mutants(name, _file(name).read_text(encoding="utf-8"))]
+    every = [mutant for name in chosen for mutant in mutants(name, (PROJECT / _file(name)).read_text(encoding="utf-8"))]
     known = equivalent()
     tried = [mutant for mutant in every if mutant.name not in known]
     if sample:
         tried = sorted(random.Random(seed).sample(tried, min(sample, len(tried))), key=every.index)
-    for name in chosen:
-        if not survives(None, TESTS[name]):
-            raise click.ClickException(f"the tests of {name} fail with nothing changed; mend them first")
-    raise SystemExit(_told(tried, len(every), len(every) - len(tried) if not sample else None))
+    with _copied() as copy:
+        for name in chosen:
+            if not passes(copy, TESTS[name]):
+                raise click.ClickException(f"the tests of {name} fail with nothing changed; mend them first")
+        raise SystemExit(_told(copy, tried, len(every)))
 
 
-def _told(tried: Sequence[Mutant], total: int, left_out: int | None) -> int:
+def _told(copy: Path, tried: Sequence[Mutant], total: int) -> int:
     started, alive = time.monotonic(), 0
     for mutant in tried:
-        if survives(mutant, TESTS[mutant.module]):
+        with _changed(copy, mutant):
+            survives = passes(copy, TESTS[mutant.module])
+        if survives:
             alive += 1
             click.echo(f"survives: {mutant.name} (line {mutant.line})")
     score = 100 * (len(tried) - alive) / max(len(tried), 1)

@@ -9,7 +9,6 @@ under the root. fsync is counted and made to fail like the others, but not carri
 
 from __future__ import annotations
 
-import os
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -24,8 +23,8 @@ from lake.manifest import parsed
 from meta.datasets import DATASETS, FOLDERS
 from meta.errors import PerplakeError
 from meta.timeframes import timeframe
-from tests import lakes
-from tests.tap import EXCHANGE, KILLS, KINDS, Call, Killed, Point, Tap, applies, tapped
+from tests import children, lakes
+from tests.tap import DEAD, EXCHANGE, KILLS, KINDS, Call, Killed, Point, Tap, applies, tapped
 
 Run = Callable[[Path], object]
 Files = dict[str, dict[str, bytes]]
@@ -49,7 +48,7 @@ class Report:
 def strike(run: Run, root: Path, point: Point | None, mode: str, forked: bool = False) -> tuple[str, list[Call]]:
     """How does the command end when this happens to it: done, killed, refused, or a fault (with what it was)?
 
-    The calls it made are known only where it was not forked.
+    The calls it made are known only where it was not forked. What is forked has to be picklable.
     """
     if forked:
         return _forked(run, root, point, mode), []
@@ -70,18 +69,15 @@ def _ended(run: Run, root: Path) -> str:
 
 
 def _forked(run: Run, root: Path, point: Point | None, mode: str) -> str:
-    out, into = os.pipe()
-    child = os.fork()
-    if child == 0:
-        with tapped(Tap(root, point, forked=True), mode):
-            text = _ended(run, root)
-        os.write(into, text.encode()[:60_000])
-        os._exit(0)
-    os.close(into)
-    with open(out, "rb") as pipe:
-        text = pipe.read().decode()
-    _, status = os.waitpid(child, 0)
-    return "killed" if os.waitstatus_to_exitcode(status) == 137 else text
+    try:
+        return children.answer(_struck, run, root, point, mode)
+    except children.Lost as lost:
+        return "killed" if lost.code == DEAD else f"fault: {lost}"
+
+
+def _struck(run: Run, root: Path, point: Point | None, mode: str) -> str:
+    with tapped(Tap(root, point, forked=True), mode):
+        return _ended(run, root)
 
 
 def shelves_and_days(root: Path, files: Files) -> dict[str, tuple[Shelf, date]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 from pathlib import Path
 
@@ -32,8 +33,8 @@ def called(line: str) -> tuple[int, str]:
 
 def command(line: str) -> Run:
     """The command as the harness runs it; {root} in the line is the lake."""
+    return functools.partial(_run, line)
 
-    def run(root: Path) -> int:
-        return called(line.format(root=root))[0]
 
-    return run
+def _run(line: str, root: Path) -> int:
+    return called(line.format(root=root))[0]

@@ -5,27 +5,22 @@ python -m tests.soak --seconds 600
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from multiprocessing.context import ForkProcess
-from multiprocessing.synchronize import Event
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 import click
 
 from lake import catalog, commit, days
 from lake.layout import Shelf
 from meta.errors import PerplakeError
-from tests import lakes
+from tests import children, lakes
+from tests.writers import rewriting_some
 
-FORK = multiprocessing.get_context("fork")  # from a warmed process: a writer is up again in milliseconds
 WANTED = lakes.the_days(12)
 ROWS = 24
 SAMPLE = 0.5  # seconds between two looks at what the readers hold
@@ -61,25 +56,15 @@ class Report:
         )
 
 
-def write(root: Path, seed: int) -> None:
-    """Rewrite random days until somebody kills us."""
-    rng, shelf = random.Random(seed), lakes.a_shelf(root)
-    while True:
-        with commit.writing(shelf, wait=30.0) as writer:
-            for day in sorted(rng.sample(WANTED, rng.randint(1, 4))):
-                writer.stage(day, lakes.a_day(day, seed=rng.randrange(1 << 30)), lakes.SOURCE)
-            writer.publish()
-
-
-def read(root: Path, ends: Event, into: Any, most: int | None) -> None:
+def read(pipe: Connection, root: Path, most: int | None) -> None:
     """Read days, each against its manifest, and tell how many and what was wrong."""
     rng, shelf, count = random.Random(os.getpid()), lakes.a_shelf(root), 0
     wrong: list[str] = []
-    while not ends.is_set() and (most is None or count < most):
+    while not pipe.poll() and (most is None or count < most):
         for _ in range(200):
             wrong += _read(shelf, rng)
             count += 1
-    into.send(("reads", count, wrong[:20]))
+    pipe.send(("reads", count, wrong[:20]))
 
 
 def _read(shelf: Shelf, rng: random.Random) -> Iterator[str]:
@@ -95,12 +80,12 @@ def _read(shelf: Shelf, rng: random.Random) -> Iterator[str]:
         yield f"{day} has {found.table().num_rows} rows"
 
 
-def ask(root: Path, ends: Event, into: Any, most: int | None) -> None:
+def ask(pipe: Connection, root: Path, most: int | None) -> None:
     """Query the lake: every day is there, twice over, in one state."""
     count = 0
     wrong: list[str] = []
     sql = "SELECT count(*) - (SELECT count(*) FROM bars_1h), sum(close) - (SELECT sum(close) FROM bars_1h) FROM bars_1h"
-    while not ends.is_set() and (most is None or count < most):
+    while not pipe.poll() and (most is None or count < most):
         try:
             with catalog.opened(root) as lake:
                 row = lake.sql(sql).fetchall()[0]
@@ -109,34 +94,32 @@ def ask(root: Path, ends: Event, into: Any, most: int | None) -> None:
         except PerplakeError as error:
             wrong.append(str(error))
         count += 1
-    into.send(("queries", count, wrong[:20]))
+    pipe.send(("queries", count, wrong[:20]))
 
 
 def soak(root: Path, seconds: float | None, kills: int | None, seed: int = 1, reads: int | None = None) -> Report:
     """Kill writers until the time or the number of kills is used up; readers go on meanwhile."""
     report, rng, shelf = Report(), random.Random(seed), lakes.a_shelf(root)
     lakes.committed(shelf, WANTED)
-    ends = FORK.Event()
-    with _running(read, root, ends, reads) as one, _running(ask, root, ends, None) as other:
+    longest = children.LONGEST + (seconds or 0)
+    with (
+        children.running(read, root, reads, longest=longest) as one,
+        children.running(ask, root, None, longest=longest) as other,
+    ):
         readers = [one, other]
-        until = time.monotonic() + (seconds or 1e9)
+        until = time.monotonic() + (seconds or longest)
         sampled = 0.0
         while time.monotonic() < until and (kills is None or report.kills < kills):
-            writer = FORK.Process(target=write, args=(root, rng.randrange(1 << 30)))
-            writer.start()
-            writer.join(rng.choice((0.02, 0.1, 0.3, 1.0)) * rng.random())
-            assert writer.pid is not None
-            os.kill(writer.pid, signal.SIGKILL)
-            writer.join()
+            with children.running(rewriting_some, root, WANTED, rng.randrange(1 << 30)) as writer:
+                writer.process.join(rng.choice((0.02, 0.1, 0.3, 1.0)) * rng.random())
             report.kills += 1
             if time.monotonic() - sampled > SAMPLE:
                 sampled = time.monotonic()
-                memory, files = zip(*(_held(process) for process, _ in readers), strict=True)
+                memory, files = zip(*(_held(reader.pid) for reader in readers), strict=True)
                 report.held.append((sum(memory), sum(files)))
-        ends.set()
-        for process, pipe in readers:
-            kind, count, wrong = pipe.recv()
-            process.join()
+        for reader in readers:
+            reader.pipe.send("enough")
+            kind, count, wrong = reader.said()
             setattr(report, kind, count)
             report.wrong += wrong
     with commit.writing(shelf):
@@ -146,22 +129,9 @@ def soak(root: Path, seconds: float | None, kills: int | None, seed: int = 1, re
     return report
 
 
-@contextmanager
-def _running(work: Callable[..., None], root: Path, ends: Event, most: int | None) -> Iterator[tuple[ForkProcess, Any]]:
-    mine, theirs = FORK.Pipe(duplex=False)
-    process = FORK.Process(target=work, args=(root, ends, theirs, most))
-    process.start()
-    try:
-        yield process, mine
-    finally:
-        ends.set()
-        process.join(30)
-        process.kill()
-
-
-def _held(process: ForkProcess) -> tuple[int, int]:
+def _held(pid: int) -> tuple[int, int]:
     """Resident bytes and open descriptors."""
-    at = Path(f"/proc/{process.pid}")
+    at = Path(f"/proc/{pid}")
     if not at.exists():
         return 0, 0
     pages = int((at / "statm").read_text().split()[1])

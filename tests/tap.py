@@ -17,6 +17,7 @@ from lake import disk
 
 EXCHANGE, BREAK = "exchange", "make-before-break"
 MODES = (EXCHANGE, BREAK)
+DEAD = 137  # what a shell tells of a process that was killed
 
 # What may happen at a call, and at which calls it can.
 KILLS = ("before", "after", "half", "almost")
@@ -123,7 +124,7 @@ class Tap:
     def die(self) -> None:
         """End the process, or act as if it had."""
         if self.forked:
-            os._exit(137)
+            os._exit(DEAD)
         self.dead = True
         raise Killed
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from lake import commit, days, disk, parts
@@ -24,17 +27,16 @@ def scratch() -> Iterator[Path]:
 BATCH = lakes.the_days(3)
 
 
-def a_write(*wanted: object, seed: int) -> Run:
+def a_write(*wanted: date, seed: int) -> Run:
     """The command: these days, in one batch, with the values of this seed."""
-    made = {day: lakes.a_day(day, seed=seed) for day in wanted or (lakes.DAY,)}
+    return functools.partial(_write, {day: lakes.a_day(day, seed=seed) for day in wanted or (lakes.DAY,)})
 
-    def run(root: Path) -> None:
-        with commit.writing(lakes.a_shelf(root)) as writer:
-            for day, table in made.items():
-                writer.stage(day, table, lakes.SOURCE)
-            writer.publish()
 
-    return run
+def _write(made: dict[date, pa.Table], root: Path) -> None:
+    with commit.writing(lakes.a_shelf(root)) as writer:
+        for day, table in made.items():
+            writer.stage(day, table, lakes.SOURCE)
+        writer.publish()
 
 
 def nothing(root: Path) -> Path:

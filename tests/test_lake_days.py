@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 import shutil
-import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,8 +17,9 @@ from lake import commit, days, notes
 from lake.layout import MANIFEST, SUCCESS, Shelf, shelf_at
 from lake.manifest import Entry, parsed, written
 from meta.errors import NotReady, Tampered
-from tests import crash, lakes
+from tests import children, crash, lakes
 from tests.tap import BREAK, EXCHANGE, MODES, Point, Tap, tapped
+from tests.writers import rewriting
 
 
 @pytest.fixture
@@ -91,22 +91,6 @@ def test_a_reader_that_never_gets_a_quiet_look_says_so(root: Path, monkeypatch: 
         days.read(shelf, lakes.DAY)
 
 
-def a_restless_writer(shelf: Shelf, mode: str) -> int:
-    """Fork a process that rewrites the day for ever, two values by turns."""
-    child = os.fork()
-    if child:
-        return child
-    tables = [lakes.a_day(seed=seed) for seed in (1, 2)]
-    with tapped(Tap(shelf.root), mode):
-        turn = 0
-        while True:
-            turn += 1
-            with commit.writing(shelf, wait=30) as writer:
-                writer.stage(lakes.DAY, tables[turn % 2], lakes.SOURCE)
-                writer.publish()
-    os._exit(0)
-
-
 def stress(root: Path, mode: str, reads: int, kills: int, seconds: float) -> tuple[int, int]:
     """Read a day that is rewritten all the time by writers that are killed: how many reads, how many rewrites?"""
     old, new = old_and_new(root)
@@ -114,16 +98,12 @@ def stress(root: Path, mode: str, reads: int, kills: int, seconds: float) -> tup
     until, found = time.monotonic() + seconds, {old.sha256: 0, new.sha256: 0}
     done = 0
     while done < reads and time.monotonic() < until:
-        writer = a_restless_writer(shelf, mode)
-        try:
+        with children.running(rewriting, shelf.root, [lakes.DAY], mode):
             for _ in range(reads // kills):
                 day, entry = days.need(shelf, lakes.DAY), days.entry(shelf, lakes.DAY)
                 assert entry in (old, new)
                 found[day.entry.sha256] += 1
                 done += 2
-        finally:
-            os.kill(writer, signal.SIGKILL)
-            os.waitpid(writer, 0)
     assert min(found.values()) > 0, "both generations were met"
     return done, len(lakes.told(shelf.root))
 

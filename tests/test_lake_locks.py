@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import click
@@ -19,7 +20,7 @@ import pytest
 from lake import cli, ending, locks
 from lake.layout import Shelf
 from meta.errors import Busy
-from tests import lakes
+from tests import children, lakes
 
 
 @pytest.fixture
@@ -29,31 +30,23 @@ def shelf() -> Iterator[Shelf]:
 
 
 @contextlib.contextmanager
-def forked(work: Callable[[Callable[[], None]], None]) -> Iterator[int]:
-    """A child that runs `work(ready)`, calls ready(), and then lives until it is killed or the block ends."""
+def forked() -> Iterator[None]:
+    """A worker that was forked from here, and does nothing. Only a child of one thread may call this."""
     out, into = os.pipe()
-    waits, gate = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(gate)
-
-        def ready() -> None:
-            os.write(into, b"!")
-            os.read(waits, 1)
-
-        with contextlib.suppress(BaseException):
-            work(ready)
+    worker = os.fork()
+    if worker == 0:
+        signal.alarm(children.LONGEST)
+        os.write(into, b"!")
+        signal.pause()
         os._exit(0)
     os.close(into)
-    os.close(waits)
     try:
-        assert os.read(out, 1) == b"!", "the child failed before it was ready"
-        yield child
+        assert os.read(out, 1) == b"!", "the worker failed before it was ready"
+        yield
     finally:
-        os.close(gate)
         os.close(out)
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(child, 0)
+        os.kill(worker, signal.SIGKILL)
+        os.waitpid(worker, 0)
 
 
 def is_free(path: Path, how: int = fcntl.LOCK_EX) -> bool:
@@ -78,12 +71,19 @@ def soon(true: Callable[[], bool]) -> bool:
     return True
 
 
-def holding(shelf: Shelf) -> Callable[[Callable[[], None]], None]:
-    def work(ready: Callable[[], None]) -> None:
-        with locks.job(shelf):
-            ready()
+def holding(pipe: Connection, shelf: Shelf) -> None:
+    """Hold a shelf's lock until somebody kills us."""
+    with locks.job(shelf):
+        pipe.send("ready")
+        pipe.recv()
 
-    return work
+
+@contextlib.contextmanager
+def held(shelf: Shelf) -> Iterator[children.Child]:
+    """Another process that holds the shelf's lock."""
+    with children.running(holding, shelf) as child:
+        assert child.said() == "ready"
+        yield child
 
 
 def test_the_second_writer_is_told_who_holds_the_lock(
@@ -100,45 +100,45 @@ def test_the_second_writer_is_told_who_holds_the_lock(
 
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     assert ending.status(commands, "lake", ["write"]) == 0
-    with forked(holding(shelf)) as child:
+    with held(shelf) as child:
         began = time.monotonic()
         assert ending.status(commands, "lake", ["write"]) == 75
         assert time.monotonic() - began < 1
     told = capsys.readouterr().err
-    assert told.count("\n") == 1 and f"pid {child} on" in told and "P1 1h BTCUSDT" in told and "--wait" in told
+    assert told.count("\n") == 1 and f"pid {child.pid} on" in told and "P1 1h BTCUSDT" in told and "--wait" in told
 
 
 def test_waiting_ends_when_it_should(shelf: Shelf) -> None:
     now = [0.0]
     waiting = locks.job(shelf, 10, clock=lambda: now[0], sleep=lambda pause: now.__setitem__(0, now[0] + pause))
-    with forked(holding(shelf)), pytest.raises(Busy), waiting:
+    with held(shelf), pytest.raises(Busy), waiting:
         pass
     assert 10 <= now[0] < 10.2
 
 
 def test_a_lock_is_free_at_once_after_kill_9(shelf: Shelf) -> None:
-    with forked(holding(shelf)) as child:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+    with held(shelf) as child:
+        child.kill()
         with locks.job(shelf, clock=lambda: 0.0, sleep=lambda _: pytest.fail("the lock was not free")):
             pass
 
 
-def test_a_forked_worker_does_not_keep_its_parents_lock(shelf: Shelf) -> None:
+def kept_by_a_worker(shelf: Shelf) -> list[str]:
+    kept = []
     for hold in (locks.job(shelf), locks.publishing(shelf.root), locks.telling(shelf.root)):
         with contextlib.ExitStack() as workers:
             with hold:
-                workers.enter_context(forked(lambda ready: ready()))
-            for path in (shelf.root / ".lake" / "locks").iterdir():
-                assert is_free(path), f"the worker still holds {path.name}"
+                workers.enter_context(forked())
+            kept += [path.name for path in (shelf.root / ".lake" / "locks").iterdir() if not is_free(path)]
+    return kept
 
 
-def test_no_worker_is_forked_between_opening_a_lock_and_knowing_of_it(
-    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Another thread forks in just that instant; the worker lives on, and the lock must be free once it is let go."""
-    opened, out = threading.Event(), os.pipe()
-    workers: list[int] = []
+def test_a_forked_worker_does_not_keep_its_parents_lock(shelf: Shelf) -> None:
+    assert children.answer(kept_by_a_worker, shelf) == []
+
+
+def free_though_forked_meanwhile(shelf: Shelf) -> bool:
+    opened = threading.Event()
 
     class Slow(set[int]):
         def add(self, fd: int) -> None:
@@ -148,70 +148,72 @@ def test_no_worker_is_forked_between_opening_a_lock_and_knowing_of_it(
 
     def fork() -> None:
         opened.wait(20)
-        child = os.fork()
-        if child == 0:
-            os.close(out[1])
-            os.read(out[0], 1)
-            os._exit(0)
-        workers.append(child)
+        workers.enter_context(forked())
 
-    forking = threading.Thread(target=fork)
-    forking.start()
-    monkeypatch.setattr(locks, "_held", Slow())
-    with locks.job(shelf):
-        forking.join()
-    assert soon(lambda: is_free(shelf.root / ".lake" / "locks" / locks.job_name(shelf)))  # once the worker has begun
-    os.close(out[1])
-    os.close(out[0])
-    os.waitpid(workers[0], 0)
+    with contextlib.ExitStack() as workers:
+        forking = threading.Thread(target=fork)
+        forking.start()
+        locks._held = Slow()
+        with locks.job(shelf):
+            forking.join(20)
+        return soon(
+            lambda: is_free(shelf.root / ".lake" / "locks" / locks.job_name(shelf))
+        )  # once the worker has begun
+
+
+def test_no_worker_is_forked_between_opening_a_lock_and_knowing_of_it(shelf: Shelf) -> None:
+    """Another thread forks in just that instant; the worker lives on, and the lock must be free once it is let go."""
+    assert children.answer(free_though_forked_meanwhile, shelf)
+
+
+def closed_by_a_worker_that_unwinds(shelf: Shelf) -> list[int]:
+    out, into = os.pipe()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(locks.job(shelf))
+        worker = os.fork()
+        if worker == 0:
+            signal.alarm(children.LONGEST)
+            mine = [os.open(os.devnull, os.O_RDONLY) for _ in range(8)]
+            stack.close()
+            os.write(into, bytes(fd for fd in mine if not os.path.exists(f"/proc/self/fd/{fd}")) or b"none")
+            os._exit(0)
+    os.close(into)
+    with open(out, "rb") as pipe:
+        told = pipe.read()
+    os.waitpid(worker, 0)
+    return [] if told == b"none" else list(told)
 
 
 def test_a_child_that_unwinds_closes_nothing_of_its_own(shelf: Shelf) -> None:
     """The child has let go of the lock's descriptor; when it leaves the block, the number may mean another file."""
-    out, into = os.pipe()
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(locks.job(shelf))
-        child = os.fork()
-        if child == 0:
-            mine = [os.open(os.devnull, os.O_RDONLY) for _ in range(8)]
-            stack.close()
-            with contextlib.suppress(OSError):
-                for fd in mine:
-                    os.fstat(fd)
-                os.write(into, b"all open")
-            os._exit(0)
-    os.close(into)
-    with open(out, "rb") as pipe:
-        assert pipe.read() == b"all open"
-    os.waitpid(child, 0)
+    assert children.answer(closed_by_a_worker_that_unwinds, shelf) == []
 
 
-def races(shelf: Shelf, writers: int, turns: int) -> tuple[int, int]:
+def racing(pipe: Connection, shelf: Shelf, turns: int) -> None:
+    """Take the lock again and again once told to, and tell how often somebody else was inside."""
+    inside, count, met = shelf.root / "inside", shelf.root / "count", 0
+    pipe.recv()
+    for _ in range(turns):
+        with locks.job(shelf, 60, sleep=lambda _: os.sched_yield()):
+            try:
+                os.close(os.open(inside, os.O_CREAT | os.O_EXCL))
+            except FileExistsError:
+                met += 1
+            count.write_text(str(int(count.read_text()) + 1))
+            inside.unlink(missing_ok=True)
+    pipe.send(met)
+
+
+def races(shelf: Shelf, writers: int, turns: int, longest: float = children.LONGEST) -> tuple[int, int]:
     """How often did writers hold the lock, and how often two at a time?"""
-    inside, count = shelf.root / "inside", shelf.root / "count"
+    count = shelf.root / "count"
     count.write_text("0")
-    start, gate = os.pipe()
-    children = []
-    for _ in range(writers):
-        child = os.fork()
-        if child == 0:
-            os.close(gate)
-            os.read(start, 1)
-            code = 0
-            for _ in range(turns):
-                with locks.job(shelf, 60, sleep=lambda _: os.sched_yield()):
-                    try:
-                        os.close(os.open(inside, os.O_CREAT | os.O_EXCL))
-                    except FileExistsError:
-                        code = 1
-                    count.write_text(str(int(count.read_text()) + 1))
-                    inside.unlink(missing_ok=True)
-            os._exit(code)
-        children.append(child)
-    os.close(start)
-    os.close(gate)
-    wrong = sum(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0 for child in children)
-    return int(count.read_text()), wrong
+    with contextlib.ExitStack() as stack:
+        racers = [stack.enter_context(children.running(racing, shelf, turns, longest=longest)) for _ in range(writers)]
+        for racer in racers:
+            racer.pipe.send("go")
+        met = sum(racer.said() for racer in racers)
+    return int(count.read_text()), met
 
 
 def test_races_for_a_shelf_let_one_in_at_a_time(shelf: Shelf) -> None:
@@ -220,7 +222,7 @@ def test_races_for_a_shelf_let_one_in_at_a_time(shelf: Shelf) -> None:
 
 @pytest.mark.long
 def test_a_thousand_races_let_one_in_at_a_time(shelf: Shelf) -> None:
-    assert races(shelf, 8, 250) == (2_000, 0)
+    assert races(shelf, 8, 250, 600) == (2_000, 0)
     print("B10: 2,000 turns of 8 writers, 0 violations")
 
 

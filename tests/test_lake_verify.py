@@ -9,7 +9,6 @@ import json
 import os
 import random
 import shutil
-import signal
 import time
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -22,8 +21,9 @@ from lake.layout import MANIFEST, SUCCESS, Shelf, shelf_at
 from lake.manifest import written
 from lake.verify import Finding, verify
 from meta.columns import BARS
-from tests import crash, lakes
-from tests.tap import MODES, Point, Tap, tapped
+from tests import children, crash, lakes
+from tests.tap import MODES, Point
+from tests.writers import rewriting
 
 WANTED = lakes.the_days(3)
 
@@ -230,28 +230,14 @@ def test_a_live_writers_staging_is_not_told(lake: Path) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_writer_at_work_raises_no_false_alarm(mode: str, root: Path) -> None:
-    place = lakes.committed(lakes.a_shelf(root), WANTED, seed=1)
-    tables = [{day: lakes.a_day(day, seed=seed) for day in WANTED} for seed in (1, 2)]
-    writer = os.fork()
-    if writer == 0:
-        with tapped(Tap(root), mode):
-            turn = 0
-            while True:
-                turn += 1
-                with commit.writing(place) as writing:
-                    for day, table in tables[turn % 2].items():
-                        writing.stage(day, table, lakes.SOURCE)
-                    writing.publish()
-    try:
+    lakes.committed(lakes.a_shelf(root), WANTED, seed=1)
+    with children.running(rewriting, root, WANTED, mode):
         until, looks = time.monotonic() + 20, 0
         while time.monotonic() < until and (looks < 120 or len(lakes.told(root)) < 60):
             found = verify(root)
             assert found == [], [str(finding) for finding in found]
             looks += 1
         assert looks >= 30
-    finally:
-        os.kill(writer, signal.SIGKILL)
-        os.waitpid(writer, 0)
 
 
 def test_between_publish_and_log_a_day_is_no_false_alarm(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
