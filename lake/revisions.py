@@ -27,6 +27,7 @@ from meta.datasets import DATASETS
 from meta.errors import Refused, Tampered
 
 FOLDER, LIVE = "revisions", "live"
+FOOTER = ("old", "new", "schema", "values")  # manifests, columns, digest of the values: in this order
 SCHEMA = parts.schema_of(REVISIONS)
 KINDS = {str(kind): kind for kind in parts.TYPES.values()}
 
@@ -79,17 +80,12 @@ def kept(shelf: Shelf, before: Day, table: pa.Table | None, new: Entry | None, b
     values = changes.digest(was)
     if changes.digest(changes.undone(after, cells, was.schema, shelf.symbol)) != values:
         raise Refused(f"{shelf} {before.day}: the way back to what it said is not exact; report this as a fault")
-    rows = _rows(shelf, before.day, cells, (before.entry.sha256, new.sha256 if new else log.ABSENT))
-    told = [bodies.get(name) for name in cells.column("column").to_pylist()]
-    rows["body"] = pa.array(told, pa.string())
-    rows["source"] = pa.array([source_name((new or before.entry).source)] * len(cells), pa.string())
-    footer = {
-        "old": written([before.entry]).decode(),
-        "new": written([new]).decode() if new else "",
-        "schema": "".join(f"{field.name}\t{field.type}\n" for field in was.schema),
-        "values": values,
-    }
-    return Kept(_path(shelf, before.day, mark(before.entry), mark(new)), _encoded(rows, footer))
+    told = pa.array([bodies.get(name) for name in cells.column("column").to_pylist()], pa.string())
+    manifests = written([before.entry]).decode(), written([new]).decode() if new else ""
+    schema = "".join(f"{field.name}\t{field.type}\n" for field in was.schema)
+    footer = dict(zip(FOOTER, (*manifests, schema, values), strict=True))
+    data = encoded(_between(shelf, before.day, cells, before.entry, new, told), footer)
+    return Kept(_path(shelf, before.day, mark(before.entry), mark(new)), data)
 
 
 def write(shelf: Shelf, some: Sequence[Kept]) -> None:
@@ -137,16 +133,33 @@ def read(path: Path) -> Revision:
     data = regular.read(path)
     try:
         with pq.ParquetFile(pa.BufferReader(data)) as file:
-            footer = {key.decode(): text.decode() for key, text in file.metadata.metadata.items()}
-            rows = file.read(columns=changes.SCHEMA.names, use_threads=False)
+            rows, footer = file.read(columns=changes.SCHEMA.names, use_threads=False), footer_of(file)
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        raise _is_none(path, error) from None
+    return of(path, rows, footer)
+
+
+def footer_of(file: pq.ParquetFile) -> dict[str, str]:
+    """What does the footer say beside the rows? Nothing in a file of live bars. Raises KeyError, ValueError."""
+    said = file.metadata.metadata or {}
+    return {name: said[name.encode()].decode() for name in FOOTER if said}
+
+
+def of(path: Path, cells: pa.Table, footer: Mapping[str, str]) -> Revision:
+    """Which revision do these rows and this footer make? Raises Tampered."""
+    try:
         named = (line.split("\t") for line in footer["schema"].splitlines())
         schema = pa.schema([pa.field(name, KINDS[kind]) for name, kind in named])
         old, new = (parsed(footer[side].encode(), str(path)) if footer[side] else [None] for side in ("old", "new"))
         assert old[0] is not None
-        return Revision(path, old[0], new[0], schema, footer["values"], rows)
-    except (pa.ArrowException, OSError, KeyError, ValueError, AttributeError, AssertionError) as error:
-        fact = f"is no revision ({type(error).__name__})"
-        raise Tampered(f"{path} {fact}; take it from a copy, or remove it: what it kept is lost then") from None
+        return Revision(path, old[0], new[0], schema, footer["values"], cells)
+    except (pa.ArrowException, KeyError, ValueError, AttributeError, AssertionError) as error:
+        raise _is_none(path, error) from None
+
+
+def _is_none(path: Path, error: Exception) -> Tampered:
+    fact = f"is no revision ({type(error).__name__})"
+    return Tampered(f"{path} {fact}; take it from a copy, or remove it: what it kept is lost then")
 
 
 def add_live(shelf: Shelf, day: date, source: str, cells: pa.Table, first: Sequence[int | None], at: int) -> None:
@@ -162,7 +175,7 @@ def add_live(shelf: Shelf, day: date, source: str, cells: pa.Table, first: Seque
     rows["source"] = pa.array([source] * len(cells), pa.string())
     before = live(shelf, day)
     disk.make_folders(path.parent)
-    disk.write_over(path, _encoded({name: pa.concat_arrays([*_chunks(before, name), rows[name]]) for name in rows}, {}))
+    disk.write_over(path, encoded({name: pa.concat_arrays([*_chunks(before, name), rows[name]]) for name in rows}, {}))
 
 
 def live(shelf: Shelf, day: date) -> pa.Table:
@@ -198,11 +211,25 @@ def _rows(shelf: Shelf, day: date, cells: pa.Table, between: tuple[str, str]) ->
     return found
 
 
+def rows_of(shelf: Shelf, day: date, one: Revision, bodies: pa.ChunkedArray) -> pa.Table:
+    """All rows of a file that keeps this revision, whose values come from these bodies."""
+    rows = _between(shelf, day, one.cells, one.old, one.new, bodies.combine_chunks())
+    return pa.Table.from_arrays(list(rows.values()), schema=SCHEMA)
+
+
+def _between(
+    shelf: Shelf, day: date, cells: pa.Table, old: Entry, new: Entry | None, bodies: pa.Array
+) -> dict[str, pa.Array]:
+    rows = _rows(shelf, day, cells, (old.sha256, new.sha256 if new else log.ABSENT))
+    return rows | {"body": bodies, "source": pa.array([source_name((new or old).source)] * len(cells), pa.string())}
+
+
 def _chunks(table: pa.Table, name: str) -> Iterable[pa.Array]:
     return table.column(name).chunks
 
 
-def _encoded(rows: Mapping[str, pa.Array], footer: Mapping[str, str]) -> bytes:
+def encoded(rows: Mapping[str, pa.Array], footer: Mapping[str, str]) -> bytes:
+    """How are these rows written? The same bytes for the same rows and footer."""
     sink = pa.BufferOutputStream()
     options = {"compression": "zstd", "compression_level": 3, "write_page_checksum": True, "store_schema": False}
     with pq.ParquetWriter(sink, SCHEMA, **options) as writer:
