@@ -7,11 +7,12 @@ import math
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from lake import cli, disk, ending, progress, roots, settings
-from meta.errors import ChecksRed, PerplakeError, Usage
+from lake import cli, disk, ending, progress, roots, settings, several
+from meta.errors import ChecksRed, Usage
 
 if TYPE_CHECKING:
     from lake.layout import Shelf
@@ -138,15 +139,8 @@ def each(
     targets: Sequence[T], shelf_of: Callable[[T], Shelf], look: Callable[[T], Report]
 ) -> tuple[list[Report], list[str]]:
     """What is found about each target, and which could not be looked at? One that fails alone raises."""
-    reports, failures = [], []
-    for target in progress.told(targets, "looking", "symbols"):
-        try:
-            reports.append(look(target))
-        except (PerplakeError, OSError) as error:
-            if len(targets) == 1:
-                raise
-            failures.append(f"{shelf_of(target)}: {ending.line_of(error)}")
-    return reports, failures
+    works = ((shelf_of(target), partial(look, target)) for target in progress.told(targets, "looking", "symbols"))
+    return several.attempted(works, alone=len(targets) == 1)
 
 
 def out_path(given: Path | None, default: str, tfs: int, root: Path | None = None) -> Path:

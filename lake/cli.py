@@ -8,19 +8,22 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from lake import advice, compiled, completion, progress, roots, settings
+from lake import advice, compiled, completion, layout, progress, roots, settings
 from lake.layout import Shelf
 from lake.span import make_span
+from meta.datasets import Dataset
 from meta.errors import Usage
 from meta.symbols import symbol as checked_symbol
 from meta.timeframes import Timeframe, timeframe
 
 F = TypeVar("F", bound=Callable[..., Any])
+Places = list[tuple[Shelf, tuple[date, ...] | None]]
 
 
 def split(_: click.Context, option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
@@ -174,6 +177,19 @@ def opened(flag: str | None, source: str | None = None) -> Path:
     where = roots.root(flag, source)
     say(roots.banner(where, source))
     return where
+
+
+def shelves_of(
+    dataset: Dataset, glob: str | None, symbol: tuple[str, ...], tf: tuple[str, ...], lake: str | None
+) -> Places:
+    """Which shelves do the options name, and which of their days does the glob select (None: all)? Says which lake."""
+    names, tfs = symbols_of(symbol), timeframes_of(tf)
+    if glob is None:
+        where = opened(lake)
+        return [(layout.shelf(where, dataset, one, name), None) for one in tfs for name in names]
+    found = layout.selected(glob, dataset, tfs[0], names[0])
+    announce(selection.shelf for selection in found)
+    return [(selection.shelf, selection.days) for selection in found]
 
 
 def announce(shelves: Iterable[Shelf], source: str | None = None) -> None:

@@ -7,7 +7,7 @@ import errno
 import os
 import shlex
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
@@ -99,6 +99,13 @@ def _shorter(shelf: Shelf) -> str | None:
             if known := entry(shelf, day):
                 return fresh.shorter_of(known.source)
     return None
+
+
+def none_of(shelf: Shelf, known: Collection[date], verb: str) -> str:
+    """Why is no day of a range there, of those that are known? `verb` makes such days."""
+    if known:
+        return f"{shelf} holds {min(known)} … {max(known)}, and no day of that range; choose another, or {verb} it"
+    return f"{shelf} has no committed day in {shown(shelf.root)}; run `{command(shelf)}`"
 
 
 def committed(shelf: Shelf) -> dict[date, Entry]:

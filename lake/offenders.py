@@ -68,6 +68,12 @@ def queries(dataset: str) -> list[Query]:
     return [_over(_query(path, dataset), chosen.get(path.stem)) for path in sorted(SQL.glob(f"{dataset}_*.sql"))]
 
 
+def _views(dataset: str) -> list[tuple[str, str]]:
+    """What do several checks of this dataset ask of? meta/checks/views/DATASET_NAME.sql, as NAME and its SQL."""
+    paths = sorted((SQL / "views").glob(f"{dataset}_*.sql"))
+    return [(path.stem.removeprefix(f"{dataset}_"), path.read_text(encoding="utf-8")) for path in paths]
+
+
 def _query(path: Path, dataset: str) -> Query:
     text = path.read_text(encoding="utf-8")
     said: dict[str, list[str]] = {}
@@ -148,6 +154,8 @@ def asked(
         for name, table in tables.items():
             connection.register(f"given_{name}", table)
             connection.execute(f"CREATE TABLE {name} AS FROM given_{name}")
+        for name, sql in _views(dataset):
+            connection.execute(f"CREATE VIEW {name} AS {sql}")
         main = tables[dataset]
         there = {name for name in main.column_names if main.column(name).null_count < main.num_rows}
         wanted = [query for query in queries(dataset) if only in (None, query.check.name)]

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
 
 import click
 
-from lake import cli, layout
-from lake.layout import Shelf
+from lake import cli
 from lake.span import Span
 from meta.datasets import DATASETS
-
-BARS = DATASETS["bars"]
 
 
 @click.command()
@@ -44,7 +40,7 @@ def qa(
     from p1_ingest.qa import Asked, judged
     from p1_ingest.venues import now_ms
 
-    targets = _targets(glob, symbol, tf, lake)
+    targets = cli.shelves_of(DATASETS["bars"], glob, symbol, tf, lake)
     default = settings.lake_conf().days
     timeframes = dict.fromkeys(shelf.tf for shelf, _ in targets)
     found, failures = [], []
@@ -62,16 +58,3 @@ def qa(
 def _name(tf: str, days: int) -> str:
     """What is the report called? The 15m form keeps the name of the first pipeline."""
     return "p1_qa_core.json" if tf == "15m" else f"p1_qa_core_{tf}_{days}d.json"
-
-
-def _targets(
-    glob: str | None, symbol: tuple[str, ...], tf: tuple[str, ...], lake: str | None
-) -> list[tuple[Shelf, tuple[date, ...] | None]]:
-    """Which shelves do the options name, and which of their days does the glob select (None: all)?"""
-    names, tfs = cli.symbols_of(symbol), cli.timeframes_of(tf)
-    if glob is not None:
-        chosen = layout.selected(glob, BARS, tfs[0], names[0])
-        cli.announce(found.shelf for found in chosen)
-        return [(found.shelf, found.days) for found in chosen]
-    where = cli.opened(lake)
-    return [(layout.shelf(where, BARS, one, name), None) for one in tfs for name in names]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
+from functools import partial
 
 import click
 
-from lake import cli, ending, layout, progress
+from lake import cli, layout, progress, several
+from lake.layout import Shelf
 from lake.span import Span
 from meta.datasets import DATASETS
-from meta.errors import PerplakeError
 from meta.timeframes import timeframe
 
 BARS = DATASETS["bars"]
@@ -58,22 +58,14 @@ def resample(
         resampling.members(source, target)
     names = cli.symbols_of(symbol)
     where = cli.opened(lake)
-    results, failures = [], []
-    for name in names:
-        for target in targets:
-            pair = (layout.shelf(where, BARS, source, name), layout.shelf(where, BARS, target, name))
-            try:
-                done = resampling.resample(*pair, span, force=force, wait=wait, tell=progress.show)
-            except (PerplakeError, OSError) as error:
-                if len(names) * len(targets) == 1:
-                    raise
-                failures.append(f"{name} {target}: {ending.line_of(error)}")
-                continue
-            results.append(done)
-            progress.results(() if as_json else done.lines())
-    if as_json:
-        click.echo(json.dumps([done.data() for done in results], indent=1))
-    cli.refreshed(where)
-    for failure in failures:
-        cli.say(f"error: {failure}")
-    return 1 if failures else 0
+
+    def made(shelf: Shelf) -> resampling.Resampled:
+        shorter = layout.shelf(where, BARS, source, shelf.symbol)
+        done = resampling.resample(shorter, shelf, span, force=force, wait=wait, tell=progress.show)
+        progress.results(() if as_json else done.lines())
+        return done
+
+    shelves = [layout.shelf(where, BARS, target, name) for name in names for target in targets]
+    works = ((shelf, partial(made, shelf)) for shelf in shelves)
+    results, failures = several.attempted(works, alone=len(shelves) == 1)
+    return several.end(results, failures, [where], as_json)

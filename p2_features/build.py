@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import numpy as np
 
-from lake import commit, days, fresh, notes, orphans, run
+from lake import commit, days, fresh, notes, orphans, run, stretches
 from lake.frames import first_position
 from lake.layout import Shelf
 from lake.manifest import Entry
-from lake.progress import Pace
 from lake.run import Engine
 from lake.span import Span
 from meta.errors import NotReady
 from p2_features.choice import Asked, Choice, chosen
 from p2_features.chunk import Outcome, Task, computed, inputs
 
-CHUNK = 400  # days computed at once: the look-back is read again for each chunk, and memory stays flat
+APART = 30  # days between two that still share their look-back
 COSTLY = 0.05  # a feature that costs a larger share of the rows than this is named
 
 
@@ -111,7 +110,7 @@ def building(
     known_bars = days.committed(bars)
     wanted = span.of(list(known_bars))
     if not wanted:
-        raise NotReady(_no_bars(bars, span, list(known_bars)))
+        raise NotReady(days.none_of(bars, known_bars, "ingest"))
     choice = chosen(shelf, bars, asked)
     built = Built(shelf.symbol, shelf.tf.name, tuple(f.name for f in choice.features), choice.left_out)
     built.command = days.command(shelf)
@@ -121,24 +120,13 @@ def building(
         built.warming = len(wanted) - len(candidates)
         stale = [day for day in candidates if not _is_fresh(shelf, day, known_bars, choice)]
         built.fresh = len(candidates) - len(stale)
-        chunks = list(runs(stale))
+        chunks = stretches.stretches(stale, APART)
         tasks = (Task(bars, tuple(chunk), choice, engine.threads) for chunk in chunks)
         outcomes = run.spread(engine, computed, tasks)
         yield
-        done, pace = 0, Pace(len(stale), "days")
-        for chunk, outcome in zip(chunks, outcomes, strict=True):
-            _stage(writer, outcome, built)
-            built.committed += writer.publish()
-            done += len(chunk)
-            tell(f"{shelf}: {chunk[0]} … {chunk[-1]}: {pace.at(done)}")
+        built.committed = stretches.published(writer, chunks, outcomes, lambda one: _stage(writer, one, built), tell)
         built.orphans = orphans.take_away(writer, span, {*candidates} - built.cold, prune)
     return built
-
-
-def _no_bars(bars: Shelf, span: Span, known: list[date]) -> str:
-    if known:
-        return f"{bars} holds {known[0]} … {known[-1]}, and no day of that range; choose another, or ingest it"
-    return f"{bars} has no committed day in {bars.root}; run `{days.command(bars)}`"
 
 
 def _is_fresh(shelf: Shelf, day: date, known_bars: Mapping[date, Entry], choice: Choice) -> bool:
@@ -160,23 +148,9 @@ def _position(stamp: str, bars: Shelf) -> int:
     return int(np.datetime64(stamp.rstrip("Z"), "ms").astype(np.int64)) // bars.tf.ms
 
 
-def runs(stale: Sequence[date], most: int = CHUNK) -> Iterator[list[date]]:
-    """Days in stretches near enough to share their look-back, each at most `most` days from end to end."""
-    chunk: list[date] = []
-    for day in stale:
-        if chunk and ((day - chunk[-1]).days > 30 or (day - chunk[0]).days >= most):
-            yield chunk
-            chunk = []
-        chunk.append(day)
-    if chunk:
-        yield chunk
-
-
 def _stage(writer: commit.Writer, outcome: Outcome, built: Built) -> None:
     """Stage what came back, and count it."""
-    for day, table, made_of in outcome.days:
-        if not writer.stage(day, table, made_of):
-            built.unchanged += 1
+    built.unchanged += sum(not writer.stage(*day) for day in outcome.days)
     built.cold |= outcome.cold
     built.warming += len(outcome.cold)
     built.rows += outcome.rows

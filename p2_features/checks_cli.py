@@ -33,14 +33,7 @@ def _targets(
     glob: str | None, bars: str | None, symbol: tuple[str, ...], tf: tuple[str, ...], lake: str | None
 ) -> list[Target]:
     """Which shelves do the options name? Without --bars they are the features' sibling."""
-    names, tfs = cli.symbols_of(symbol), cli.timeframes_of(tf)
-    found: list[tuple[Shelf, tuple[date, ...] | None]]
-    if glob is not None:
-        found = [(one.shelf, one.days) for one in layout.selected(glob, FEATURES, tfs[0], names[0])]
-        cli.announce(shelf for shelf, _ in found)
-    else:
-        where = cli.opened(lake)
-        found = [(layout.shelf(where, FEATURES, one, name), None) for one in tfs for name in names]
+    found = cli.shelves_of(FEATURES, glob, symbol, tf, lake)
     if bars is not None and len(found) != 1:
         raise Usage("--bars takes one symbol and one timeframe; leave it out to use each one's own")
     return [Target(shelf, _bars_of(shelf, bars), days) for shelf, days in found]

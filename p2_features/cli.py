@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from lake import cli, ending, layout, progress
+from lake import cli, layout, progress, several
 from lake.layout import Shelf
 from lake.span import Span
 from meta.datasets import DATASETS
-from meta.errors import PerplakeError, Usage
+from meta.errors import Usage
 from p2_features.checks_cli import bench, validate
 from p2_features.live_cli import audit, stream
 
@@ -45,15 +45,7 @@ def _targets(
     glob: str | None, out: Path | None, symbol: tuple[str, ...], tf: tuple[str, ...], lake: str | None
 ) -> list[Target]:
     """Which shelves do the options name? A glob selects bars; --out says where the features go."""
-    if glob is None:
-        where = cli.opened(lake)
-        names, tfs = cli.symbols_of(symbol), cli.timeframes_of(tf)
-        pairs = [(layout.shelf(where, BARS, one, name), None) for one in tfs for name in names]
-    else:
-        named = cli.symbols_of(symbol)[0], cli.timeframes_of(tf)[0]
-        found = layout.selected(glob, BARS, named[1], named[0])
-        cli.announce(selection.shelf for selection in found)
-        pairs = [(selection.shelf, selection.days) for selection in found]  # type: ignore[misc]
+    pairs = cli.shelves_of(BARS, glob, symbol, tf, lake)
     if out is None:
         return [Target(bars.sibling(FEATURES), bars, days) for bars, days in pairs]
     if len(pairs) != 1:
@@ -115,32 +107,23 @@ def build(
     targets = _targets(glob, out, symbol, tf, lake)
     cli.compiling("past_quantiles")
     from lake import run
-    from p2_features import build as building
+    from p2_features.build import costly
     from p2_features.choice import Asked
 
     asked = Asked(set_name, include, exclude, reselect, warmup, winsor_low, winsor_high).checked()
-    failures, results = [], []
+
+    def finished(work: run.Started[Built]) -> Built:
+        done = work.result()
+        progress.results(() if as_json else done.lines())
+        for line in costly(done):
+            cli.say(f"warning: {line}")
+        return done
+
     with run.engine(engine, workers) as pool:
-        works = ((target, _begun(target, span, asked, pool, wait, prune)) for target in targets)
-        for target, work in run.in_turn(works):
-            try:
-                done = work.result()
-            except (PerplakeError, OSError) as error:
-                if len(targets) == 1:
-                    raise
-                failures.append(f"{target.shelf.symbol} {target.shelf.tf}: {ending.line_of(error)}")
-                continue
-            results.append(done)
-            progress.results(() if as_json else done.lines())
-            for line in building.costly(done):
-                cli.say(f"warning: {line}")
-    if as_json:
-        click.echo(json.dumps([done.data() for done in results], indent=1))
-    for root in dict.fromkeys(target.shelf.root for target in targets):
-        cli.refreshed(root)
-    for failure in failures:
-        cli.say(f"error: {failure}")
-    return 1 if failures else 0
+        works = ((target.shelf, _begun(target, span, asked, pool, wait, prune)) for target in targets)
+        named = ((shelf, partial(finished, work)) for shelf, work in run.in_turn(works))
+        results, failures = several.attempted(named, alone=len(targets) == 1)
+    return several.end(results, failures, (target.shelf.root for target in targets), as_json)
 
 
 def _begun(

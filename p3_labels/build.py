@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from lake import commit, days, fresh, orphans, run
-from lake.layout import Shelf
+from lake import commit, days, fresh, orphans, run, stretches
 from lake.manifest import Entry
-from lake.progress import Pace
 from lake.run import Engine
 from lake.span import Span
 from meta.errors import NotReady
 from p3_labels.chunk import Outcome, Task, Work, digest_of, inputs, labelled
 from p3_labels.events import Own
 
-CHUNK = 400  # days labelled at once; memory stays flat
+APART = 10  # days between two that still share what is read around them
 
 
 @dataclass
@@ -91,7 +89,7 @@ def building(
     known = days.committed(work.features)
     wanted = span.of(list(known))
     if not wanted:
-        raise NotReady(_no_features(work.features, list(known)))
+        raise NotReady(days.none_of(work.features, known, "build"))
     bars = days.committed(work.bars)
     if not bars:
         raise NotReady(f"{work.bars} has no committed day in {work.bars.root}; name the bars with --bars")
@@ -101,35 +99,12 @@ def building(
         own = work.rules.events.own(work.shelf.symbol, work.shelf.tf)
         stale = [day for day in wanted if not _is_fresh(work, day, known[day], bars, minutes, own)]
         built.fresh = len(wanted) - len(stale)
-        chunks = list(runs(stale))
+        chunks = stretches.stretches(stale, APART)
         outcomes = run.spread(engine, labelled, (Task(work, tuple(chunk), own) for chunk in chunks))
         yield
-        done, pace = 0, Pace(len(stale), "days")
-        for chunk, outcome in zip(chunks, outcomes, strict=True):
-            _stage(writer, outcome, built)
-            built.committed += writer.publish()
-            done += len(chunk)
-            tell(f"{work.shelf}: {chunk[0]} … {chunk[-1]}: {pace.at(done)}")
+        built.committed = stretches.published(writer, chunks, outcomes, lambda one: _stage(writer, one, built), tell)
         built.orphans = orphans.take_away(writer, span, {*wanted} - {*built.waiting}, prune)
     return built
-
-
-def _no_features(features: Shelf, known: list[date]) -> str:
-    if known:
-        return f"{features} holds {known[0]} … {known[-1]}, and no day of that range; choose another, or build it"
-    return f"{features} has no committed day in {features.root}; run `{days.command(features)}`"
-
-
-def runs(stale: Sequence[date]) -> Iterator[list[date]]:
-    """Days in stretches near enough to share what is read around them, each at most CHUNK days."""
-    chunk: list[date] = []
-    for day in stale:
-        if chunk and ((day - chunk[-1]).days > 10 or (day - chunk[0]).days >= CHUNK):
-            yield chunk
-            chunk = []
-        chunk.append(day)
-    if chunk:
-        yield chunk
 
 
 def _is_fresh(
@@ -150,9 +125,7 @@ def _is_fresh(
 
 def _stage(writer: commit.Writer, outcome: Outcome, built: Built) -> None:
     """Stage what came back, and count it."""
-    for day, table, made_of in outcome.days:
-        if not writer.stage(day, table, made_of):
-            built.unchanged += 1
+    built.unchanged += sum(not writer.stage(*day) for day in outcome.days)
     built.waiting += outcome.waiting
     built.rows += outcome.rows
     built.reasons += outcome.reasons

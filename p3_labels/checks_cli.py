@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from lake import cli, ending, layout
-from lake.layout import Selection, Shelf
+from lake.layout import Selection
 from lake.span import Span
 from meta.datasets import DATASETS
 from meta.errors import PerplakeError, Usage
@@ -19,21 +18,11 @@ if TYPE_CHECKING:
     from p3_labels.validate import Subject
 
 BARS, FEATURES, LABELS = DATASETS["bars"], DATASETS["features"], DATASETS["labels"]
-Places = list[tuple[Shelf, tuple[date, ...] | None]]
 
 
-def _labels(glob: str | None, symbol: tuple[str, ...], tf: tuple[str, ...], lake: str | None) -> Places:
-    """Which labels do the options name, and which of their days does the glob select (None: all)?"""
-    names, tfs = cli.symbols_of(symbol), cli.timeframes_of(tf)
-    if glob is not None:
-        chosen = layout.selected(glob, LABELS, tfs[0], names[0])
-        cli.announce(found.shelf for found in chosen)
-        return [(found.shelf, found.days) for found in chosen]
-    where = cli.opened(lake)
-    return [(layout.shelf(where, LABELS, one, name), None) for one in tfs for name in names]
-
-
-def _subjects(places: Places, features: str | None, bars: str | None, span: Span, horizon: int | None) -> list[Subject]:
+def _subjects(
+    places: cli.Places, features: str | None, bars: str | None, span: Span, horizon: int | None
+) -> list[Subject]:
     """Which features and bars belong to these labels? Their siblings, unless named; one glob may name many symbols."""
     from p3_labels.validate import Subject
 
@@ -90,7 +79,7 @@ def validate(
 
     default = span.days or settings.lake_conf().days
     meant = span or (Span() if labels or features else Span(days=default))
-    subjects = _subjects(_labels(labels, symbol, tf, lake), features, bars, meant, horizon)
+    subjects = _subjects(cli.shelves_of(LABELS, labels, symbol, tf, lake), features, bars, meant, horizon)
     cli.compiling("first_touch")
     timeframes = dict.fromkeys(subject.labels.tf for subject in subjects)
     found, failures = [], []
@@ -134,7 +123,7 @@ def sample(
     from lake import days as lake_days
     from p3_labels.sample import lines, sampled
 
-    places = _labels(labels, symbol, tf, lake)
+    places = cli.shelves_of(LABELS, labels, symbol, tf, lake)
     found, failures = [], 0
     for shelf, picked in places:
         known = lake_days.committed(shelf)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from lake import cli, ending, layout, progress
+from lake import cli, layout, progress, several
 from lake.layout import Shelf
 from lake.span import Span
 from meta.datasets import DATASETS
-from meta.errors import PerplakeError, Usage
+from meta.errors import Usage
 from p3_labels.checks_cli import sample, validate
 from p3_labels.train_cli import folds, weights
 
@@ -51,17 +51,7 @@ def _targets(
     lake: str | None,
 ) -> list[Target]:
     """Which shelves do the options name? Without --bars they are the features' sibling."""
-    if features is None:
-        where = cli.opened(lake)
-        found: list[tuple[Shelf, tuple[date, ...] | None]] = [
-            (layout.shelf(where, FEATURES, one, name), None)
-            for one in cli.timeframes_of(tf)
-            for name in cli.symbols_of(symbol)
-        ]
-    else:
-        selections = layout.selected(features, FEATURES, cli.timeframes_of(tf)[0], cli.symbols_of(symbol)[0])
-        found = [(selection.shelf, selection.days) for selection in selections]
-        cli.announce(shelf for shelf, _ in found)
+    found = cli.shelves_of(FEATURES, features, symbol, tf, lake)
     if (out is not None or bars is not None) and len(found) != 1:
         raise Usage("--out and --bars take one symbol and one timeframe; leave them out to label several")
     targets = []
@@ -138,26 +128,17 @@ def triple_barrier(
     from p3_labels.rules import rules
 
     chosen = rules(k, k_up, k_down, horizon, atr_window, tie, min_barrier_bp, cost_bp, atr, unit, events)
-    failures, results = [], []
+
+    def finished(work: run.Started[Built]) -> Built:
+        done = work.result()
+        progress.results(() if as_json else done.lines())
+        return done
+
     with run.engine(engine, workers) as pool:
-        works = ((target, _begun(target, span, chosen, pool, wait, prune)) for target in targets)
-        for target, work in run.in_turn(works):
-            try:
-                done = work.result()
-            except (PerplakeError, OSError) as error:
-                if len(targets) == 1:
-                    raise
-                failures.append(f"{target.shelf.symbol} {target.shelf.tf}: {ending.line_of(error)}")
-                continue
-            results.append(done)
-            progress.results(() if as_json else done.lines())
-    if as_json:
-        click.echo(json.dumps([done.data() for done in results], indent=1))
-    for root in dict.fromkeys(target.shelf.root for target in targets):
-        cli.refreshed(root)
-    for failure in failures:
-        cli.say(f"error: {failure}")
-    return 1 if failures else 0
+        works = ((target.shelf, _begun(target, span, chosen, pool, wait, prune)) for target in targets)
+        named = ((shelf, partial(finished, work)) for shelf, work in run.in_turn(works))
+        results, failures = several.attempted(named, alone=len(targets) == 1)
+    return several.end(results, failures, (target.shelf.root for target in targets), as_json)
 
 
 def _begun(

@@ -3,37 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from lake import cli, ending, layout, progress
+from lake import cli, layout, progress, several
 from lake.layout import Shelf
 from lake.span import Span
 from meta.datasets import DATASETS
-from meta.errors import PerplakeError
 from meta.timeframes import Timeframe
 
 if TYPE_CHECKING:
     from p3_labels.folds import Plan
 
-T = TypeVar("T")
 KINDS = ("kfold", "cpcv", "walk-forward")
-
-
-def _each(shelves: list[Shelf], work: Callable[[Shelf], T]) -> tuple[list[T], int]:
-    """The same for every shelf; where one of several fails, the others go on. What was done, and how many failed."""
-    done, failures = [], 0
-    for shelf in shelves:
-        try:
-            done.append(work(shelf))
-        except (PerplakeError, OSError) as error:
-            if len(shelves) == 1:
-                raise
-            cli.say(f"error: {shelf}: {ending.line_of(error)}")
-            failures += 1
-    return done, failures
 
 
 @click.command()
@@ -77,11 +61,9 @@ def weights(
         return done
 
     shelves = [layout.shelf(where, DATASETS["weights"], one, name) for one in tfs for name in names]
-    results, failures = _each(shelves, weighed)
-    if as_json:
-        click.echo(json.dumps([done.data() for done in results], indent=1))
-    cli.refreshed(where)
-    return 1 if failures else 0
+    works = ((shelf, partial(weighed, shelf)) for shelf in shelves)
+    results, failures = several.attempted(works, alone=len(shelves) == 1)
+    return several.end(results, failures, [where], as_json)
 
 
 @click.command()

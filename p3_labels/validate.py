@@ -102,7 +102,7 @@ def _read(subject: Subject) -> Read:
     meant = subject.span.of(meant)
     inside = [day for day in known if meant and meant[0] <= day <= meant[-1]]
     if not inside:
-        raise NotReady(_nothing(labels, known))
+        raise NotReady(days.none_of(labels, known, "label"))
     found = [day for day in frames.read_all(labels, inside) if day is not None]
     table = frames.table(found)
     keys = frames.table((d for d in frames.read_all(features, meant) if d is not None), ["symbol", "ts"])
@@ -115,12 +115,6 @@ def _read(subject: Subject) -> Read:
         raise NotReady(f"{bars} has no committed day in {settings.shown(bars.root)}; name the bars with --bars")
     grid = frames.grid(bars, inside[0] - timedelta(days=back), inside[-1] + timedelta(days=ahead), PRICES)
     return Read(found, table, keys, [day for day in meant if day not in known], grid, known_rules, horizon)
-
-
-def _nothing(labels: Shelf, known: list[date]) -> str:
-    if known:
-        return f"{labels} holds {known[0]} … {known[-1]}, and no day of that range; choose another, or label it"
-    return f"{labels} has no committed day in {settings.shown(labels.root)}; run `{days.command(labels)}`"
 
 
 def _horizon(table: pa.Table, sure: int | None, usual: int) -> int:

@@ -11,13 +11,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from lake import commit, days, frames, fresh, orphans
+from lake import commit, days, frames, fresh, orphans, stretches
 from lake.days import Day
 from lake.frames import Grid
 from lake.layout import Shelf
 from lake.manifest import Entry, Provenance
 from lake.parts import schema_digest, schema_of, stamps
-from lake.progress import Pace
 from lake.roots import source_name
 from lake.span import Span
 from meta.columns import WEIGHTS
@@ -25,7 +24,7 @@ from meta.datasets import DATASETS
 from meta.errors import NotReady, Usage
 from meta.timeframes import day_of, days_between
 from p3_labels.barriers import Bars
-from p3_labels.build import runs
+from p3_labels.build import APART
 from p3_labels.concurrency import Weights, effective_size, label_weights
 
 SCHEMA = schema_of(WEIGHTS)
@@ -122,25 +121,17 @@ def build(
     labels, bars = days.committed(work.labels), days.committed(work.bars)
     wanted = span.of(list(labels))
     if not wanted:
-        raise NotReady(_no_labels(work.labels, list(labels)))
+        raise NotReady(days.none_of(work.labels, labels, "label"))
     done = Weighed(work.shelf.symbol, work.shelf.tf.name)
     with commit.writing(work.shelf, wait) as writer:
         stale = [day for day in wanted if not _is_fresh(work, day, labels, bars)]
         done.fresh = len(wanted) - len(stale)
-        told, pace = 0, Pace(len(stale), "days")
-        for chunk in runs(stale):
-            _weigh(writer, work, chunk, min(labels), done)
-            done.committed += writer.publish()
-            told += len(chunk)
-            tell(f"{work.shelf}: {chunk[0]} … {chunk[-1]}: {pace.at(told)}")
+        chunks, first = stretches.stretches(stale, APART), min(labels)
+        done.committed = stretches.published(
+            writer, chunks, chunks, lambda chunk: _weigh(writer, work, chunk, first, done), tell
+        )
         done.orphans = orphans.take_away(writer, span, {*wanted} - {*done.waiting}, prune)
     return done
-
-
-def _no_labels(labels: Shelf, known: Sequence[date]) -> str:
-    if known:
-        return f"{labels} holds {known[0]} … {known[-1]}, and no day of that range; choose another, or label it"
-    return f"{labels} has no committed day in {labels.root}; run `{days.command(labels)}`"
 
 
 def _is_fresh(work: Work, day: date, labels: Mapping[date, Entry], bars: Mapping[date, Entry]) -> bool:

@@ -14,8 +14,8 @@ Written by `make docs` from `meta/checks/` and the faults the suite plants; the 
 
 A check is a query that returns offenders: `meta/checks/DATASET_NAME.sql`. Above the query stand what its offenders
 are, which columns it needs, and how many there must (else it fails, and the command ends with 3) or should (else it
-warns) be. A check whose columns hold no value here is `skipped` and says so: what was not looked at is never green.
-Each phase runs those of its dataset, beside its own:
+warns) be; what several of them ask of is a view in `meta/checks/views/`. A check whose columns hold no value here is
+`skipped` and says so: what was not looked at is never green. Each phase runs those of its dataset, beside its own:
 
 ```sh
 python -m p1_ingest qa --days 80

@@ -11,14 +11,14 @@ import hashlib
 import http.server
 import io
 import math
-import threading
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
 
 from meta.timeframes import HOUR, MINUTE, Timeframe, day_start, timeframe
+from tests import loopback
 
 STEP = 5 * MINUTE
 KLINES = (
@@ -177,28 +177,13 @@ class Archive:
             self.funding(symbol, month)
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = 1 << 16  # head and body in one packet, or each answer waits 40 ms for an acknowledgement
-    disable_nagle_algorithm = True
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Keep the test's output to itself."""
+class _Files(loopback.Quiet, http.server.SimpleHTTPRequestHandler):
+    """Files of a folder."""
 
 
-@contextlib.contextmanager
-def served(root: Path) -> Iterator[str]:
+def served(root: Path) -> contextlib.AbstractContextManager[str]:
     """The folder on loopback: yields its base URL, fit for BINANCE_VISION_URL."""
-    handler = functools.partial(_Quiet, directory=str(root))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    return loopback.listening(functools.partial(_Files, directory=str(root)))
 
 
 def url_path(path: Path, root: Path) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import http.server
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from meta.timeframes import DAY, HOUR, day_of, timeframe
+from tests import loopback
 from tests.archive import STEP, bar, metric, premiums, settlements
 
 KLINES = {
@@ -98,11 +98,7 @@ class Venue:
 def open_venue(venue: Venue) -> Iterator[str]:
     """The venue on loopback: yields its base URL."""
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        wbufsize = 1 << 16
-        disable_nagle_algorithm = True
-
+    class Handler(loopback.Quiet, http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             url = urlsplit(self.path)
             status, said = venue.answer(url.path, dict(parse_qsl(url.query)))
@@ -113,16 +109,5 @@ def open_venue(venue: Venue) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Keep the test's output to itself."""
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with loopback.listening(Handler) as url:
+        yield url

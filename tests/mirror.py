@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import http.server
 import re
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 from xml.sax.saxutils import escape
+
+from tests import loopback
 
 SPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
@@ -102,11 +103,7 @@ class Mirror:
 def mirrored(mirror: Mirror) -> Iterator[str]:
     """The mirror on loopback: yields its base URL."""
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        wbufsize = 1 << 16
-        disable_nagle_algorithm = True
-
+    class Handler(loopback.Quiet, http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             status, told, body = mirror.answer(self.path, {name.lower(): value for name, value in self.headers.items()})
             self.send_response(status)
@@ -116,16 +113,5 @@ def mirrored(mirror: Mirror) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Keep the test's output to itself."""
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with loopback.listening(Handler) as url:
+        yield url

@@ -6,20 +6,7 @@
 -- worst: factor
 -- must: < 1000
 -- should: < 20
-WITH days AS (
-    SELECT name, day, avg(value) AS amount
-    FROM (UNPIVOT (
-        SELECT day, volume, quote_volume, trades::DOUBLE AS trades, perp_taker_buy, perp_taker_sell, spot_taker_buy,
-               spot_taker_sell
-        FROM bars
-    ) ON COLUMNS(* EXCLUDE day) INTO NAME name VALUE value)
-    GROUP BY name, day
-    HAVING count(*) >= 0.25 * 86400000 / getvariable('tf_ms')
-)
 SELECT day, name, amount / usual AS factor
-FROM (
-    SELECT *, median(amount) OVER (PARTITION BY name ORDER BY day ROWS BETWEEN 15 PRECEDING AND 15 FOLLOWING) AS usual
-    FROM days
-)
+FROM daily_amounts
 WHERE usual > 0
 ORDER BY factor DESC

@@ -1,0 +1,35 @@
+"""A real HTTP server on loopback, with whatever handler a test needs behind it."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+
+class Quiet:
+    """What every handler of ours does: connections stay open, an answer is one packet, and nothing is printed."""
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = 1 << 16  # head and body in one packet, or each answer waits 40 ms for an acknowledgement
+    disable_nagle_algorithm = True
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Keep the test's output to itself."""
+
+
+@contextlib.contextmanager
+def listening(handler: Callable[..., Any]) -> Iterator[str]:
+    """Serve by this handler: yields the base URL."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join(10)
+        server.server_close()
