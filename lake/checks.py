@@ -139,7 +139,12 @@ def each(
     targets: Sequence[T], shelf_of: Callable[[T], Shelf], look: Callable[[T], Report]
 ) -> tuple[list[Report], list[str]]:
     """What is found about each target, and which could not be looked at? One that fails alone raises."""
-    works = ((shelf_of(target), partial(look, target)) for target in progress.told(targets, "looking", "symbols"))
+
+    def looked(target: T) -> Report:
+        with progress.watched(str(shelf_of(target))):
+            return look(target)
+
+    works = ((shelf_of(target), partial(looked, target)) for target in progress.told(targets, "looking", "symbols"))
     return several.attempted(works, alone=len(targets) == 1)
 
 

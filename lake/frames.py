@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from lake import days
 from lake.layout import Shelf
 from lake.manifest import Entry
+from lake.progress import counted
 from meta.errors import Tampered
 from meta.timeframes import Timeframe, day_start, days_between
 
@@ -61,7 +62,8 @@ def read_all(shelf: Shelf, wanted: Sequence[date]) -> list[days.Day | None]:
     if len(wanted) < 8:
         return [days.read(shelf, day) for day in wanted]
     with ThreadPoolExecutor(READERS) as pool:
-        return list(pool.map(lambda day: days.read(shelf, day), wanted))
+        found = pool.map(lambda day: days.read(shelf, day), wanted)
+        return list(counted(found, len(wanted), f"days of {shelf.dataset.name} read"))
 
 
 def table(found: Iterable[days.Day], columns: list[str] | None = None) -> pa.Table | None:

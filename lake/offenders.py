@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lake import settings
+from lake import progress, settings
 from lake.checks import SHOWN, Check, Finding, is_bound
 from meta.errors import Usage
 
@@ -159,7 +159,8 @@ def asked(
         main = tables[dataset]
         there = {name for name in main.column_names if main.column(name).null_count < main.num_rows}
         wanted = [query for query in queries(dataset) if only in (None, query.check.name)]
-        return [_asked(connection, query, dataset, there, variables) for query in wanted]
+        counted = progress.counted(wanted, len(wanted), f"checks of {dataset}")
+        return [_asked(connection, query, dataset, there, variables) for query in counted]
 
 
 def _asked(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextvars import ContextVar
 from typing import TypeVar
 
 import click
@@ -17,6 +19,7 @@ Clock = Callable[[], float]
 WORTH_TELLING = 2.0  # seconds; what takes less is over before it is read
 OFTEN, SELDOM = 0.1, 10.0  # seconds from line to line: on a terminal, in a log
 CLEAR = "\r\x1b[K"
+_watched: ContextVar[str | None] = ContextVar("watched", default=None)  # threads at work within see none
 _shown = [False]  # is there a line on the terminal that the next one takes the place of?
 
 
@@ -47,6 +50,27 @@ class Meter:
         if 0 < self.done < self.pace.total and now >= self._due:
             show(f"{self.subject}: {self.pace.at(self.done)}")
             self._due = now + (OFTEN if on_terminal() else SELDOM)
+
+
+@contextlib.contextmanager
+def watched(subject: str) -> Iterator[None]:
+    """Somebody watches: what is `counted` within tells how far it is, as work on this subject."""
+    before = _watched.set(subject)
+    try:
+        yield
+    finally:
+        _watched.reset(before)
+        clear()
+
+
+def counted(items: Iterable[T], total: int, unit: str, clock: Clock = time.monotonic) -> Iterator[T]:
+    """The same items, so many in all; how far they are is told where a command watches, and to nobody elsewhere."""
+    subject = _watched.get()
+    meter = Meter(subject, total, unit, clock) if subject is not None else None
+    for item in items:
+        yield item
+        if meter:
+            meter.add()
 
 
 def told(items: Sequence[T], subject: str, unit: str, clock: Clock = time.monotonic) -> Iterator[T]:

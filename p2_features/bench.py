@@ -16,6 +16,7 @@ from lake import days, disk, frames, fresh, notes, settings
 from lake.checks import Check, Report
 from lake.frames import Grid
 from lake.layout import Shelf
+from lake.progress import counted
 from meta.errors import NotReady, Tampered
 from p2_features.choice import Asked, Choice, chosen
 from p2_features.compute import compute
@@ -97,7 +98,7 @@ def _from_first_bar(grid: Grid, bars: Shelf, wanted: Sequence[date]) -> Grid:
 def batch_ns(choice: Choice, grid: Grid, runs: int, clock: Callable[[], int]) -> float:
     """How long does the whole computation take on one core, ns? The median of several runs after a first one."""
     took = []
-    for _ in range(runs + 1):
+    for _ in counted(range(runs + 1), runs + 1, "runs"):
         began = clock()
         compute(choice.features, grid.columns, grid.first)
         took.append(clock() - began)

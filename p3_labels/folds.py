@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from lake import days, frames, fresh, layout, notes, parts, snapshots
 from lake.days import Day
 from lake.layout import Shelf
+from lake.progress import counted
 from lake.span import Span
 from meta.columns import FOLD_INPUTS, FOLD_ROLES, FOLD_ROWS
 from meta.datasets import DATASETS, FOLDS
@@ -170,7 +171,8 @@ def _rows(root: Path, tf: Timeframe, names: Sequence[str], inputs: Sequence[Inpu
     for kind, columns in (("labels", ["symbol", "ts", "t1", "label"]), ("weights", ["uniqueness", "w_return"])):
         wanted = [(layout.shelf(root, DATASETS[kind], tf, name), day, sha) for k, name, day, sha in inputs if k == kind]
         with ThreadPoolExecutor(frames.READERS) as pool:
-            found = list(pool.map(lambda one: _part(*one), wanted))
+            read = pool.map(lambda one: _part(*one), wanted)
+            found = list(counted(read, len(wanted), f"days of {kind} read"))
         whole = frames.table(found, columns)
         assert whole is not None
         tables[kind] = whole
@@ -205,7 +207,8 @@ def _folded(rows: Rows, inputs: Sequence[Input], plan: Plan) -> tuple[dict[str, 
     weight, block = weight_of(rows, plan), blocks_of(rows.ts, plan.scheme.blocks)
     names = pa.array(rows.symbols).take(pa.array(rows.symbol))
     told, splits = [], []
-    for number, roles in enumerate(plan.scheme.splits(rows.ts, rows.t1)):
+    cut = counted(plan.scheme.splits(rows.ts, rows.t1), len(plan.scheme.tests), "splits")
+    for number, roles in enumerate(cut):
         told.append(_roles(number, roles, names, rows.ts))
         splits.append(_split(number, plan.scheme.tests[number], roles, rows, block, weight))
     by_row = _table(FOLD_ROWS, [names, pa.array(rows.ts), pa.array(block), pa.array(weight)])

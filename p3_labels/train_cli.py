@@ -106,7 +106,8 @@ def folds(
     names, tfs = cli.symbols_of(symbol), cli.timeframes_of(tf)
     told = []
     for one in tfs:
-        done = folding.build(where, one, names, span, _plan(where, one, names, **asked), wait)
+        with progress.watched(f"P3 folds {one}"):
+            done = folding.build(where, one, names, span, _plan(where, one, names, **asked), wait)
         told.append(dict(done.said))
         for line in () if as_json else done.lines():
             click.echo(line)

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 import sys
+import threading
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from lake import progress, settings
+from p1_ingest.cli import commands as p1_commands
+from tests import lakes
 
 WORKING = """
 from lake import cli, progress
@@ -63,6 +69,34 @@ def test_a_log_gets_a_plain_line_every_ten_seconds(capsys: pytest.CaptureFixture
         "looking: 22 of 30 symbols, 8 s left",
     ]  # fmt: skip
     assert "\x1b" not in said
+
+
+def test_steps_within_a_work_are_told_where_a_command_watches(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+
+    def work() -> None:
+        for _ in progress.counted(iter(range(4)), 4, "checks", clock):
+            clock.now += 3
+
+    work()
+    assert capsys.readouterr().err == ""
+    with progress.watched("P1 5m BTCUSDT"):
+        work()
+        silent = threading.Thread(target=work)  # a worker's own steps are not the command's
+        silent.start()
+        silent.join(30)
+    work()
+    assert capsys.readouterr().err.splitlines() == ["P1 5m BTCUSDT: 1 of 4 checks, 9 s left"]
+
+
+def test_the_checks_of_one_symbol_tell_how_far_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lakes.committed(lakes.a_shelf(tmp_path), lakes.the_days(9))
+    monkeypatch.setattr(progress, "WORTH_TELLING", 0.0)
+    monkeypatch.setattr(progress, "SELDOM", 0.0)
+    span = ["--start", str(lakes.the_days(9)[0]), "--end", str(lakes.the_days(9)[-1])]
+    told = CliRunner().invoke(p1_commands, ["qa", "--tf", "1h", "--lake", str(tmp_path), *span]).stderr
+    assert "P1 1h BTCUSDT: 5 of 9 days of bars read, " in told
+    assert re.search(r"P1 1h BTCUSDT: \d+ of \d+ checks of bars, \d+ s left", told)
 
 
 def on_a_terminal(**env: str) -> str:
