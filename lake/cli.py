@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,6 +27,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 Places = list[tuple[Shelf, tuple[date, ...] | None]]
 
 
+option = partial(click.option, cls=completion.Option)
+
+
 def split(_: click.Context, option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
     """The names in a,b,c. Raises Usage where there are none: a variable that is empty must not mean the default."""
     for value in values:
@@ -37,7 +41,7 @@ def split(_: click.Context, option: click.Parameter, values: tuple[str, ...]) ->
 def lake_option(command: F) -> F:
     """--lake: which lake."""
     told = "The lake's root; else PERPLAKE_LAKE, else conf, else data."
-    return click.option("--lake", metavar="ROOT", help=told, shell_complete=completion.folders)(command)
+    return option("--lake", metavar="ROOT", help=told)(command)
 
 
 def as_of_flag(command: F) -> F:
@@ -86,14 +90,8 @@ def as_known(lake: str | None, as_of: str, given: Mapping[str, Any]) -> Iterator
 
 def symbol_options(command: F) -> F:
     """--symbol and --tf, each repeatable."""
-    tf = click.option(
-        "--tf", multiple=True, callback=split, metavar="TF", help="Timeframe, repeatable (5m, 1h …).",
-        shell_complete=completion.timeframes,
-    )  # fmt: skip
-    named = click.option(
-        "--symbol", multiple=True, callback=split, metavar="S", help="Symbol, repeatable or a,b,c.",
-        shell_complete=completion.symbols,
-    )  # fmt: skip
+    tf = option("--tf", multiple=True, callback=split, metavar="TF", help="Timeframe, repeatable (5m, 1h …).")
+    named = option("--symbol", multiple=True, callback=split, metavar="S", help="Symbol, repeatable or a,b,c.")
     return named(tf(command))
 
 
@@ -141,7 +139,7 @@ def prune_option(command: F) -> F:
 def engine_options(command: F) -> F:
     """--engine and --workers: who computes."""
     workers = click.option("--workers", type=click.IntRange(1), metavar="N", help="Tasks at once; else all cores.")
-    chosen = click.option(
+    chosen = option(
         "--engine", default="threads", show_default=True, metavar="NAME",
         help="Who computes: threads, processes, or dask://HOST:PORT (dask:// starts a cluster here).",
     )  # fmt: skip

@@ -222,7 +222,7 @@ def repair(run: bool, as_json: bool, lake: str | None, debug: bool) -> int:
 def _row_options(command):  # type: ignore[no-untyped-def]
     """SYMBOL TS and --tf: one row."""
     told = "Timeframe (5m, 1h …); else conf's."
-    tf = click.option("--tf", metavar="TF", help=told, shell_complete=completion.timeframes)
+    tf = cli.option("--tf", metavar="TF", help=told)
     named = click.argument("name", metavar="SYMBOL", shell_complete=completion.symbols)
     return named(click.argument("instant", metavar="TS")(tf(command)))
 

@@ -1,16 +1,19 @@
-"""What a shell may complete: the commands and options, by click; symbols and timeframes, by what the lake holds."""
+"""What a shell may complete: commands and options, by click; their values, by what lake, conf and machine hold."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import importlib.util
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
-from lake import roots
+from lake import roots, settings
 from lake.layout import Shelf
 from meta.errors import PerplakeError
+from meta.markets import market
 from meta.timeframes import TIMEFRAMES
 
 VARIABLE = "_PERPLAKE_COMPLETE"  # the shell asks through it, in click's protocol
@@ -117,6 +120,14 @@ def completion(shell: str) -> int:
     return 0
 
 
+Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+
+
+def one_of(*names: str) -> Completer:
+    """Which of these names may be meant?"""
+    return lambda context, parameter, typed: _listed([*names], typed)
+
+
 def symbols(context: click.Context, _: click.Parameter, typed: str) -> list[CompletionItem]:
     """Which symbols may be meant, the last of a list a,b,c? Those the lake holds."""
     return _listed({place.symbol for place in _shelves(context)}, typed)
@@ -128,17 +139,86 @@ def timeframes(context: click.Context, _: click.Parameter, typed: str) -> list[C
     return _listed(sorted(TIMEFRAMES, key=lambda name: name not in held), typed)
 
 
+def coins(context: click.Context, _: click.Parameter, typed: str) -> list[CompletionItem]:
+    """Which coins may be meant? Those of the symbols the lake holds."""
+    return _listed({market(place.symbol).coin for place in _shelves(context)}, typed)
+
+
+def exchanges_held(context: click.Context, _: click.Parameter, typed: str) -> list[CompletionItem]:
+    """Which exchanges or sources may be meant? Those whose bars the lake holds."""
+    named = {market(place.symbol).exchange for place in _shelves(context)} - {""}
+    try:
+        return _listed(named | {roots.source_name(cell) for cell in roots.first_days(_root(context))}, typed)
+    except (PerplakeError, OSError):
+        return _listed(named, typed)
+
+
+def exchanges_of_ccxt(_: click.Context, __: click.Parameter, typed: str) -> list[CompletionItem]:
+    """Which exchanges does ccxt know? A file each; importing them would take seconds."""
+    spec = importlib.util.find_spec("ccxt")
+    files = (
+        path for place in (spec and spec.submodule_search_locations) or () for path in Path(place).glob("[a-z]*.py")
+    )
+    return _listed({path.stem for path in files}, typed)
+
+
+def feature_sets(_: click.Context, __: click.Parameter, typed: str) -> list[CompletionItem]:
+    """Which sets of features does conf/features.yaml hold?"""
+    return _listed([name for name, _ in _sets()], typed)
+
+
+def features(context: click.Context, _: click.Parameter, typed: str) -> list[CompletionItem]:
+    """Which features does conf/features.yaml name?"""
+    tfs = context.params.get("tf") or (settings.lake_conf().tf,)
+    return _listed({name.replace("{tf}", tfs[0]) for _, named in _sets() for name in named}, typed)
+
+
 def folders(_: click.Context, __: click.Parameter, typed: str) -> list[CompletionItem]:
     """Which folder may be meant? The shell knows."""
     return [CompletionItem(typed, type="dir")]
 
 
-def _shelves(context: click.Context) -> list[Shelf]:
+VALUES: dict[str, Completer] = {
+    **dict.fromkeys(("--lake", "--against"), folders),
+    **dict.fromkeys(("--symbol", "--symbols", "--against-symbol"), symbols),
+    **dict.fromkeys(
+        ("--tf", "--interval", "--intervals", "--from", "--to", "--source-freq", "--export-freq"), timeframes
+    ),
+    **dict.fromkeys(("--with", "--without"), features),
+    "--set": feature_sets,
+    "--coin": coins,
+    "--source": one_of("auto", "binance", "ccxt", "coinglass", "sim"),
+    "--exchange": exchanges_of_ccxt,
+    "--engine": one_of("threads", "processes", "dask://"),
+}
+
+
+class Option(click.Option):
+    """An option whose values a shell can complete by its name, where no `shell_complete` says otherwise."""
+
+    def __init__(self, names: list[str], **more: Any) -> None:
+        known = VALUES.get(next(name for name in names if name.startswith("--")))
+        super().__init__(names, **{"shell_complete": known, **more})
+
+
+def _root(context: click.Context) -> Path:
     lake = context.params.get("lake")
+    return Path(lake) if lake else roots.root()
+
+
+def _shelves(context: click.Context) -> list[Shelf]:
     try:
-        return roots.shelves(Path(lake) if lake else roots.root())
+        return roots.shelves(_root(context))
     except (PerplakeError, OSError):  # there is nobody to tell it to while a line is being typed
         return []
+
+
+def _sets() -> Iterator[tuple[str, list[str]]]:
+    try:
+        found = settings.read_yaml(settings.conf_path("features.yaml")).get("sets", {})
+        yield from ((name, [*named]) for name, named in found.items())
+    except (PerplakeError, AttributeError, TypeError):
+        return
 
 
 def _listed(names: Iterable[str], typed: str) -> list[CompletionItem]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from lake import days, settings
+from lake import settings
 from lake.layout import Shelf, checked_or_none, shelf
 from meta.datasets import DATASETS, FOLDERS, Dataset
 from meta.errors import PerplakeError, Refused, Usage
@@ -66,6 +66,8 @@ def first_days(where: Path) -> Iterator[str]:
 
 
 def _first_day(place: Shelf) -> Iterator[str]:
+    from lake import days  # a shell that completes a line only asks for names of folders
+
     for day in place.days_on_disk():
         try:
             known = days.entry(place, day)

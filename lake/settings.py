@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import msgspec
-import yaml
 
 from meta.errors import Usage
 
 PROJECT = Path(__file__).resolve().parent.parent
 T = TypeVar("T")
 MOST_YAML, DEEPEST_YAML = 1_000_000, 20
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C reads conf/features.yaml ten times as fast
 
 
 class Conf(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,12 +50,15 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
     Raises Usage where it is missing, is not YAML or is not a mapping.
     """
+    import yaml  # a shell that completes a line mostly reads no file
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C reads conf/features.yaml ten times as fast
     try:
         if not path.is_file() and path.exists():
             raise Usage(f"{shown(path)} is not a file; give one")
         text = path.read_text(encoding="utf-8")
-        _plain(text, path)
-        found = yaml.load(text, Loader=LOADER)  # safe: both loaders build plain values only
+        _plain(text, path, loader)
+        found = yaml.load(text, Loader=loader)  # safe: both loaders build plain values only
     except FileNotFoundError:
         raise Usage(f"{shown(path)} does not exist; give an existing file") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -69,12 +70,14 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return found
 
 
-def _plain(text: str, path: Path) -> None:
+def _plain(text: str, path: Path, loader: type) -> None:
     """Is this YAML such as people write? Nesting can crash a loader, and aliases can grow without end."""
+    import yaml
+
     depth = 0
     if len(text) > MOST_YAML:
         raise Usage(f"{shown(path)} is larger than {MOST_YAML:,} characters; no conf file is")
-    for event in yaml.parse(text, Loader=LOADER):
+    for event in yaml.parse(text, Loader=loader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST_YAML or isinstance(event, yaml.AliasEvent):
             raise Usage(f"{shown(path)} nests too deep or uses aliases; write it plainly")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lake import cli, ending, following, layout, locks, roots
+from lake import cli, ending, layout, roots
 from lake.layout import Shelf
 from meta.datasets import DATASETS
 from meta.errors import ChecksRed, Retryable
@@ -26,8 +26,8 @@ TRIES = 3  # of one request; after them the whole look is tried again, later and
 
 
 @click.command()
-@click.option("--source", help="coinglass, binance, ccxt, sim, or auto: coinglass where a key is set, else sim.")
-@click.option("--exchange", metavar="ID", help="With --source ccxt: which exchange, by its ccxt id.")
+@cli.option("--source", help="coinglass, binance, ccxt, sim, or auto: coinglass where a key is set, else sim.")
+@cli.option("--exchange", metavar="ID", help="With --source ccxt: which exchange, by its ccxt id.")
 @cli.symbol_options
 @cli.lake_option
 @click.option(
@@ -71,6 +71,7 @@ def follow(
         python -m p1_ingest follow --json | python -m p2_features stream --state state/live.p2
         python -m p1_ingest follow --check
     """
+    from lake import locks
     from p1_ingest import venues
     from p1_ingest.follow import Follow
     from p1_ingest.follower import follower
@@ -156,12 +157,15 @@ def answering(
 
 def _before(shelf: Shelf) -> str:
     """Which source filled live/ before? "" where nobody says."""
+    from lake import following
+
     told = following.read(shelf)
     return told.source if told else ""
 
 
 def _check(shelves: list[Shelf]) -> int:
     """Is each of these symbols being kept up with?"""
+    from lake import following
     from p1_ingest import venues
 
     now, unwell = venues.now_ms(), 0

@@ -41,8 +41,8 @@ class Target:
 
 @click.command()
 @click.argument("source_argument", metavar="[SOURCE]", required=False)
-@click.option("--source", help="coinglass, binance, ccxt, sim, or auto: coinglass where a key is set, else sim.")
-@click.option("--exchange", metavar="ID", help="With --source ccxt: which exchange, by its ccxt id.")
+@cli.option("--source", help="coinglass, binance, ccxt, sim, or auto: coinglass where a key is set, else sim.")
+@cli.option("--exchange", metavar="ID", help="With --source ccxt: which exchange, by its ccxt id.")
 @cli.symbol_options
 @cli.range_options
 @click.option(

@@ -16,8 +16,8 @@ BARS = DATASETS["bars"]
 
 
 @click.command()
-@click.option("--against", metavar="ROOT", help="The other lake's root; else the same lake, with --against-symbol.")
-@click.option("--against-symbol", metavar="S", help="What the other calls the symbol; else the same.")
+@cli.option("--against", metavar="ROOT", help="The other lake's root; else the same lake, with --against-symbol.")
+@cli.option("--against-symbol", metavar="S", help="What the other calls the symbol; else the same.")
 @click.option("--tolerance", type=click.FloatRange(0), default=0.001, show_default=True,
               help="Median relative difference a column may have.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The report, JSON; else under reports/.")

@@ -16,8 +16,8 @@ BARS = DATASETS["bars"]
 
 
 @click.command()
-@click.option("--from", "from_tf", required=True, metavar="TF", help="Timeframe of the committed bars to read.")
-@click.option(
+@cli.option("--from", "from_tf", required=True, metavar="TF", help="Timeframe of the committed bars to read.")
+@cli.option(
     "--to",
     "to_tf",
     required=True,
@@ -26,7 +26,7 @@ BARS = DATASETS["bars"]
     metavar="TF",
     help="Timeframe to make, repeatable or a,b.",
 )
-@click.option("--symbol", multiple=True, callback=cli.split, metavar="S", help="Symbol, repeatable or a,b,c.")
+@cli.option("--symbol", multiple=True, callback=cli.split, metavar="S", help="Symbol, repeatable or a,b,c.")
 @cli.range_options
 @cli.lake_option
 @click.option("--force", is_flag=True, help="Write over ingested days, and days that shrink.")

@@ -15,10 +15,10 @@ TRIES = 2  # a check is to tell of trouble, not to wait for its end
 
 
 @click.command()
-@click.option("--source", help="One of them; else all are told of, and the one in use is checked.")
-@click.option("--exchange", metavar="ID", help="With --source ccxt: which exchange, by its ccxt id.")
-@click.option("--symbol", metavar="S", help="For which symbol; else conf's.")
-@click.option("--tf", metavar="TF", help="At which timeframe; else conf's.")
+@cli.option("--source", help="One of them; else all are told of, and the one in use is checked.")
+@cli.option("--exchange", metavar="ID", help="With --source ccxt: which exchange, by its ccxt id.")
+@cli.option("--symbol", metavar="S", help="For which symbol; else conf's.")
+@cli.option("--tf", metavar="TF", help="At which timeframe; else conf's.")
 @click.option("--days", type=click.IntRange(1), metavar="N", help="The cost of how many days; else conf's.")
 @click.option(
     "--check", is_flag=True, help="Ask the source: can it be reached, is the key set, what does the plan allow?"

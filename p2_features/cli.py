@@ -63,9 +63,9 @@ def _targets(
 @cli.range_options
 @cli.as_of_option
 @cli.lake_option
-@click.option("--set", "set_name", metavar="NAME", help="Feature set of conf/features.yaml; core unless chosen before.")
-@click.option("--with", "include", multiple=True, metavar="F", help="Have this feature, and decide again.")
-@click.option("--without", "exclude", multiple=True, metavar="F", help="Leave this feature out, and decide again.")
+@cli.option("--set", "set_name", metavar="NAME", help="Feature set of conf/features.yaml; core unless chosen before.")
+@cli.option("--with", "include", multiple=True, metavar="F", help="Have this feature, and decide again.")
+@cli.option("--without", "exclude", multiple=True, metavar="F", help="Leave this feature out, and decide again.")
 @click.option("--reselect", is_flag=True, help="Decide again which features the symbol has.")
 @click.option("--warmup", type=int, metavar="BARS", help="Bars of history a row needs; 30 days unless given.")
 @click.option("--winsor_low", type=float, metavar="Q", help="Lower quantile of the past a value is clipped to (0.01).")

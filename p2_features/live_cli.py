@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lake import cli, ending, layout, notes, progress
+from lake import cli, ending, layout, progress
 from lake.layout import Shelf
 from lake.span import Span
 from meta.datasets import DATASETS
@@ -76,7 +76,7 @@ class _Stop:
 @click.option("--state", type=FILE, help="Where to keep what the engine has seen; restored at the next start.")
 @cli.symbol_options
 @cli.lake_option
-@click.option("--set", "set_name", metavar="NAME", help="Feature set; else what FEATURES.json says the symbol has.")
+@cli.option("--set", "set_name", metavar="NAME", help="Feature set; else what FEATURES.json says the symbol has.")
 @click.option("--strict", is_flag=True, help="End at the first line that is no bar of these symbols; else skip it.")
 @click.option("--save-every", type=click.IntRange(1), default=1000, show_default=True, help="Bars from save to save.")
 @cli.debug_option
@@ -140,7 +140,7 @@ def decided(bars: Shelf, set_name: str | None) -> Choice:
     Raises NotReady where nothing was built and no set is named, Refused where the lake's features follow other rules
     than conf's, so that live ones would not be theirs.
     """
-    from lake import days
+    from lake import days, notes
     from p2_features.choice import Asked, chosen
 
     shelf = bars.sibling(FEATURES)
@@ -218,7 +218,7 @@ def _run(feed: Feed, lines: Iterator[bytes], save: Callable[[], None], every: in
 @cli.symbol_options
 @cli.range_options
 @cli.lake_option
-@click.option("--set", "set_name", metavar="NAME", help="Feature set; else what FEATURES.json says the symbol has.")
+@cli.option("--set", "set_name", metavar="NAME", help="Feature set; else what FEATURES.json says the symbol has.")
 @click.option("--cuts", type=click.IntRange(1), default=200, show_default=True, help="Random bars to cut at.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Which random bars.")
 @click.option("--out", type=FILE, help="The report, JSON; else under reports/.")

@@ -65,6 +65,7 @@ def test_bash_completes_tools_commands_symbols_and_leaves_other_lines_alone(root
         "python -m lake ver": ["verify"],
         "python -m lake why ": ["BTCUSDT", "ETHUSDT"],
         "python -m p3_labels sample --symbol BTCUSDT,e": ["BTCUSDT,ETHUSDT"],
+        "python -m p1_ingest ingest --source b": ["binance"],
         "python -m json.tool --so": [],
         "python script.py --sy": [],
     }
@@ -78,6 +79,52 @@ def test_timeframes_that_are_held_come_first(root: Path) -> None:
     assert offered[:2] == ["15m", "1h"] and {"1m", "12h", "1d"} <= {*offered}
     context.params["lake"] = str(root / "absent")
     assert completion.symbols(context, click.Option(["--symbol"]), "") == []
+
+
+def test_values_are_those_of_conf_of_the_lake_and_of_ccxts_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lakes.committed(lakes.a_shelf(tmp_path))
+    (tmp_path / "ccxt").mkdir()
+    for name in ("__init__", "binance", "bybit", "_private"):
+        (tmp_path / "ccxt" / f"{name}.py").write_text("raise SystemExit('this was imported')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "ccxt", raising=False)
+    context = click.Context(click.Command("x"))
+    context.params |= {"lake": str(tmp_path), "tf": ("15m",)}
+
+    def offered(option: str, typed: str = "") -> list[str]:
+        return [item.value for item in completion.VALUES[option](context, click.Option([option]), typed)]
+
+    assert offered("--exchange", "b") == ["binance", "bybit"]
+    assert offered("--set") == ["core", "extended"]
+    assert offered("--without", "ret_1") == ["ret_15m", "ret_1h"]
+    assert (offered("--coin"), offered("--source", "s"), offered("--to", "15")) == (["BTC"], ["sim"], ["15m"])
+    held = completion.exchanges_held(context, click.Option(["--exchange"]), "")
+    assert [item.value for item in held] == [lakes.entry(lakes.a_shelf(tmp_path)).source.split(":")[0]]
+
+
+@pytest.mark.parametrize("line", ["p1_ingest ingest --so", "p2_features build --wi", "reports export all --co"])
+def test_completing_a_line_loads_nothing_that_reads_days_or_conf(line: str) -> None:
+    asked = {"COMP_WORDS": line, "COMP_CWORD": str(line.count(" ")), completion.VARIABLE: "bash_complete"}
+    words = [sys.executable, "-X", "importtime", "-m", line.split()[0]]
+    done = subprocess.run(
+        words, capture_output=True, text=True, env={**os.environ, **asked}, cwd=settings.PROJECT, timeout=60
+    )
+    loaded = {row.rpartition("|")[2].strip() for row in done.stderr.splitlines()}
+    assert done.stdout.startswith(f"plain,{line.split()[-1]}"), done.stderr
+    assert "click" in loaded
+    assert not loaded & {
+        "yaml",
+        "lake.days",
+        "lake.locks",
+        "lake.disk",
+        "numpy",
+        "pyarrow",
+        "duckdb",
+        "polars",
+        "numba",
+    }
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])

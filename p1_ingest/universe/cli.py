@@ -39,9 +39,7 @@ def _daily_checks(command: Any) -> Any:
 
 
 @universe.command()
-@click.option(
-    "--symbols", "--symbol", multiple=True, metavar="A,B,@FILE", help="Symbols, and files of them; repeatable."
-)
+@cli.option("--symbols", "--symbol", multiple=True, metavar="A,B,@FILE", help="Symbols, and files of them; repeatable.")
 @_path("--symbols-file", "A text file of symbols, one a line.")
 @click.option("--all", "all_symbols", is_flag=True, help="Every perpetual the archive ever had, delisted ones too.")
 @click.option("--quote", multiple=True, metavar="Q", help="With --all: in which quotes; else USDT. Repeatable.")
@@ -49,7 +47,7 @@ def _daily_checks(command: Any) -> Any:
 @_path("--output", "The file to write; else LAKE/universe/START_END.json.")
 @click.option("--description", metavar="TEXT", help="A line for people, kept in the file.")
 @click.option("--force", is_flag=True, help="Write over a universe that stands there.")
-@click.option("--interval", metavar="TF", help="Of which klines the evidence is; else conf's tf.")
+@cli.option("--interval", metavar="TF", help="Of which klines the evidence is; else conf's tf.")
 @click.option("--top", type=click.IntRange(1), metavar="N", help="Of each day's symbols, the N largest alone.")
 @click.option(
     "--by", type=click.Choice(["turnover", "trades"]), default="turnover", show_default=True, help="Largest by."
@@ -119,7 +117,7 @@ def _conf_symbols() -> tuple[str, ...]:
 @_path("--universe-file", "The universe, as `define` wrote it.", required=True)
 @click.option("--start-date", "--start", metavar="DATE", help="First day; else the universe's.")
 @click.option("--end-date", "--end", metavar="DATE", help="Last day; else the universe's.")
-@click.option("--interval", metavar="TF", default="5m", show_default=True, help="Length of the bars.")
+@cli.option("--interval", metavar="TF", default="5m", show_default=True, help="Length of the bars.")
 @click.option(
     "--download-market-metrics/--no-download-market-metrics",
     default=True,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lake import cli, ending, locks, progress, settings
+from lake import cli, completion, ending, progress, settings
 from meta.datasets import DATASETS
 from meta.errors import PerplakeError
 from meta.markets import TYPES
@@ -33,7 +33,7 @@ def export() -> None:
 
 def _options(intervals: bool | None) -> Callable[[cli.F], cli.F]:
     """The options of every export; --intervals as a must, as a may, or (None) not at all."""
-    option = click.option
+    option = cli.option
     of = option("--intervals", required=bool(intervals), metavar="LIST", help="1m, or 1m,15m,4h, or all.")
     every = [
         option("--coin", required=True, multiple=True, callback=cli.split, metavar="C", help="BTC, or BTC,ETH."),
@@ -41,7 +41,12 @@ def _options(intervals: bool | None) -> Callable[[cli.F], cli.F]:
         option("--days", type=click.IntRange(1, 36_500), metavar="N", help="The N days up to the last committed bar."),
         option("--start-time", metavar="T", help="First bar's open: ISO (UTC) or Unix seconds."),
         option("--end-time", metavar="T", help="End, not included: ISO (UTC) or Unix seconds."),
-        option("--exchange", metavar="E", help="Of which exchange or source; else what the lake holds."),
+        option(
+            "--exchange",
+            metavar="E",
+            help="Of which exchange or source; else what the lake holds.",
+            shell_complete=completion.exchanges_held,
+        ),
         option("--quote", metavar="Q", help="In which quote currency; else what the lake holds, USDT first."),
         option("--market-type", type=click.Choice(TYPES), help="Which kind of market; else what the lake holds."),
         option("--format", "form", type=click.Choice([*FORMS]), default="both", show_default=True, help="File format."),
@@ -159,6 +164,7 @@ class _Wanted:
 
 
 def _exported(kind: str, options: dict[str, Any]) -> int:
+    from lake import locks
     from reports.exports.between import asked
     from reports.exports.held import Named
 

@@ -30,8 +30,8 @@ NEXT = {
     show_default=True,
     help="Where the export's folder goes.",
 )
-@click.option("--source-freq", metavar="TF", default="5m", show_default=True, help="Length of the lake's bars.")
-@click.option("--export-freq", metavar="TF", help="Length of the exported bars, made of whole groups; else the same.")
+@cli.option("--source-freq", metavar="TF", default="5m", show_default=True, help="Length of the lake's bars.")
+@cli.option("--export-freq", metavar="TF", help="Length of the exported bars, made of whole groups; else the same.")
 @click.option(
     "--include-klines/--no-include-klines", default=True, help="With prices and volumes (default), or without."
 )
