@@ -14,9 +14,10 @@ import sys
 import time
 
 from bench.p2_live import market
+from lake import stretches
 from lake.fresh import days_back
 from meta.timeframes import timeframe
-from p2_features import build, catalogue
+from p2_features import catalogue
 from p2_features.compute import compute
 
 TF = timeframe("5m")
@@ -28,7 +29,7 @@ def measured(bars: int, symbols: int) -> dict[str, float]:
     """Compute so many bars of so many symbols in this process: processor seconds, and MiB at most."""
     features = catalogue.load().features(TF)
     back = days_back(max(feature.reach for feature in features), TF) * TF.per_day
-    chunk, took = build.CHUNK * TF.per_day, 0.0
+    chunk, took = stretches.MOST * TF.per_day, 0.0
     compute(features, market(700, 0), 0)
     for symbol in range(symbols):
         for begin in range(0, bars, chunk):

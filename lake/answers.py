@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ TABLE, FORMS = "table", ("csv", "json", "parquet")
 WIDE = 240  # columns of a table that goes to no terminal
 BATCH = 1 << 16  # rows
 VIEWS_OWN = "; run `python -m "  # in a refusal of a view: it names the next step itself
+PART = re.compile(r"part-\d{8}\.parquet")  # in an error: it is a day's file that cannot be read
 # Types that no file keeps: 128-bit sums are whole numbers of 64 bits, or said to be too large.
 KEPT_AS = {"HUGEINT": "BIGINT", "UHUGEINT": "BIGINT", "INTERVAL": "VARCHAR", "UUID": "VARCHAR", "BIT": "VARCHAR"}
 
@@ -35,8 +37,8 @@ def form_of(form: str | None, output: Path | None) -> str:
     return meant
 
 
-def answer(root: Path, sql: str, form: str, output: Path | None = None, rows: int = 40) -> None:
-    """Print the answer, or write it to `output` whole. Raises Usage for what is not one SELECT, or is wrong.
+def answer(root: Path, sql: str, form: str, output: Path | None = None, rows: int = 40) -> int | None:
+    """Print the answer, or write it to `output` whole: then, how many rows? Raises Usage for what is not one SELECT.
 
     The lake is held still while DuckDB works and never while somebody reads what was printed: a pager left open must
     not keep writers waiting.
@@ -47,11 +49,11 @@ def answer(root: Path, sql: str, form: str, output: Path | None = None, rows: in
         if form == TABLE:
             shown = _shown(relation, rows)
         elif output is not None:
-            _kept(relation, form, output)
-            return
+            return _kept(relation, form, output)
         else:
             shown = _encoded(relation, form)
     sys.stdout.write(shown)
+    return None
 
 
 def _shown(relation: duckdb.DuckDBPyRelation, rows: int) -> str:
@@ -62,13 +64,15 @@ def _shown(relation: duckdb.DuckDBPyRelation, rows: int) -> str:
     return shown.getvalue()
 
 
-def _kept(relation: duckdb.DuckDBPyRelation, form: str, output: Path) -> None:
+def _kept(relation: duckdb.DuckDBPyRelation, form: str, output: Path) -> int:
     import pyarrow as pa
 
-    reader = _storable(relation).to_arrow_reader(BATCH)
+    reader, rows = _storable(relation).to_arrow_reader(BATCH), 0
     with files.table(output, form, reader.schema) as write:
         for batch in reader:
             write(pa.Table.from_batches([batch]))
+            rows += batch.num_rows
+    return rows
 
 
 def _encoded(relation: duckdb.DuckDBPyRelation, form: str) -> str:
@@ -111,6 +115,8 @@ def _told(root: Path) -> Iterator[None]:
         said = sandbox.one_line(error)
         if VIEWS_OWN in said:
             raise Refused(said.removeprefix("Invalid Input Error: ")) from None
+        if isinstance(error, duckdb.InvalidInputException) and not PART.search(said):  # error('…'), a cast, a setting
+            raise Usage(said) from None
         raise Tampered(f"lake {root}: {said}; {advice.verify(root)}") from None
     except duckdb.Error as error:
         raise Usage(sandbox.one_line(error)) from None

@@ -26,7 +26,6 @@ from meta.timeframes import Timeframe, timeframe
 F = TypeVar("F", bound=Callable[..., Any])
 Places = list[tuple[Shelf, tuple[date, ...] | None]]
 
-
 option = partial(click.option, cls=completion.Option)
 
 

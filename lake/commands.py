@@ -107,7 +107,9 @@ def query(sql: str, form: str | None, output: Path | None, rows: int, lake: str 
     from lake import answers
 
     meant = answers.form_of(form, output)
-    answers.answer(cli.opened(lake), sql, meant, output, rows)
+    kept = answers.answer(cli.opened(lake), sql, meant, output, rows)
+    if output is not None:
+        cli.say(f"wrote {kept:,} rows to {settings.shown(output)}")
     return 0
 
 

@@ -14,14 +14,15 @@ from meta.timeframes import MINUTE, timeframe, utc
 FOLDER = "follow"
 SILENT = 5 * MINUTE  # without a sign of life for so long it is taken for dead
 BEHIND = 3  # bars, and as many minutes as SILENT, without an answer of the venue
-ENDED = "ended"
+ENDED, FAILED = "ended", "failed"
 
 
 class Told(msgspec.Struct, frozen=True):
     """How it stands with one followed symbol; instants in UTC ms, 0 for never.
 
-    state : following, waiting (why stands in `trouble`) or ended. beat : when this was written. answered : when the
-    venue last was. lag_ms : how long after its close the newest bar was known. live : bars not committed yet.
+    state : following, waiting or failed (why stands in `trouble`), or ended, on purpose. beat : when this was written.
+    answered : when the venue last was. lag_ms : how long after its close the newest bar was known. live : bars not
+    committed yet.
     """
 
     tf: str
@@ -48,14 +49,15 @@ class Told(msgspec.Struct, frozen=True):
         last = f"last bar {utc(self.last_bar)}" if self.last_bar else "no bar yet"
         known = f", known {self.lag_ms / 1000:.1f} s after its close" if self.last_bar else ""
         wrong = self.unwell(now)
-        told = f"follow {name}: {f'NOT WELL, {wrong}; ' if wrong else ''}{last}{known}; {self.live} bars in live/"
+        how = f"ended {utc(self.beat)}; " if self.state == ENDED else f"NOT WELL, {wrong}; " if wrong else ""
+        told = f"follow {name}: {how}{last}{known}; {self.live} bars in live/"
         counts = f"{self.bars:,} bars, {self.restated:,} restated, {self.errors:,} errors since {utc(self.started)}"
         return f"{told}, {counts}, from {self.source}, pid {self.pid} on {self.host}"
 
     def unwell(self, now: int) -> str:
         """Why is this symbol not being kept up with just now (UTC ms)? "" where it is."""
-        if self.state == ENDED:
-            return f"it ended {utc(self.beat)}" + (f": {self.trouble}" if self.trouble else "")
+        if self.state in (ENDED, FAILED):
+            return f"it {self.state} {utc(self.beat)}" + (f": {self.trouble}" if self.state == FAILED else "")
         if now - self.beat > SILENT:
             return f"no sign of life since {utc(self.beat)}"
         if now - max(self.answered, self.started) > BEHIND * timeframe(self.tf).ms + SILENT:

@@ -14,6 +14,7 @@ from lake.days import Day
 from lake.layout import Shelf
 from lake.lineage import row_at
 from lake.missing import lacking
+from meta import dropped
 from meta.datasets import DATASETS
 from meta.errors import PerplakeError, Usage
 from meta.timeframes import Timeframe, day_of, day_start, utc
@@ -133,12 +134,12 @@ def _bar_absent(asked: Asked, shelf: Shelf, read: Day) -> Reason:
     if reason:
         text = f"the venue's bar was kept out: {reason}"
         return Reason("bars", False, "quarantined", text, (part, *_bodies(asked, line)))
-    dropped = [f"its answers lost {n} rows: {what}" for what, n in line.counts.items()]
+    lost = [f"of its answers, {n} x {dropped.told(what)}" for what, n in line.counts.items()]
     if not read.entry.rows:
         text = "the venue answered the whole day without a bar, asked twice"
     else:
         text = f"the venue answered the day and has no such bar; {_hole(asked, read)}"
-    return Reason("bars", False, "outage", text, (part, *_bodies(asked, line), *dropped))
+    return Reason("bars", False, "outage", text, (part, *_bodies(asked, line), *lost))
 
 
 def _hole(asked: Asked, read: Day) -> str:

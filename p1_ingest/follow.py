@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -69,17 +70,16 @@ class Follow:
         """Keep up until the process is told to stop; say how it stands at every turn, and that it ended."""
         self._started, self._turned = self.now.local(), self.now()
         self._silence, self._live = Silence(self.say), self.source.today()
-        self._held_until, why = 0, ""
+        self._held_until = 0
         try:
             with workers(self.choice.workers) as requests, workers(min(self.choice.workers, LOOKS)) as looks:
                 while True:
                     self._turn(requests, looks)
-        except (PerplakeError, OSError) as error:
-            why = line_of(error)
-            raise
         finally:
+            error = sys.exception()
+            why = line_of(error) if isinstance(error, Exception) else ""  # a signal is none: it is somebody's wish
             for one in self.followers:
-                self._stand(one, following.ENDED, why)
+                self._stand(one, following.FAILED if why else following.ENDED, why)
 
     def _turn(self, requests: Executor, looks: Executor) -> None:
         now = self._clock()

@@ -6,6 +6,8 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
+from meta import dropped
+
 MOST = 5  # lines of one sort
 
 
@@ -39,7 +41,7 @@ class Summary:
         if self.changed:
             told.append(f"{name}: the venue restated {_spans(self.changed)}")
         told += [f"{name}: {series} is not offered on {n} days (null there)" for series, n in self.not_offered.items()]
-        told += [f"{name}: {n:,} x {why}" for why, n in sorted(self.counts.items())]
+        told += [f"{name}: {n:,} x {dropped.told(why)}" for why, n in sorted(self.counts.items())]
         told += [f"{name}: {note}{f' ({n} files)' if n > 1 else ''}" for note, n in self.notes.most_common(MOST)]
         told += [f"{name}: waiting: {_spans(days)}: {why}" for why, days in _by_reason(self.waiting)]
         return told

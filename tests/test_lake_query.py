@@ -183,6 +183,8 @@ def test_an_answer_comes_as_table_csv_json_or_parquet(
             assert [sorted(row) for row in json.loads(said)] == [["close", "f", "n", "symbol", "ts"]] * 2
     for name in ("a.csv", "a.json", "a.parquet", "a.txt"):
         assert asked(root, sql, "--output", str(tmp_path / name)) == 0
+        told = capsys.readouterr()
+        assert (told.out, told.err.splitlines()[-1]) == ("", f"wrote 2 rows to {tmp_path / name}")
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "a.txt").read_bytes()
     table = pq.read_table(tmp_path / "a.parquet")
     assert table.num_rows == 2 and str(table.schema.field("n").type) == "int64"
@@ -214,6 +216,8 @@ def test_a_form_that_makes_no_sense_is_refused(
         ("SELECT 1 AS a, 2 AS a", "two columns are called a"),
         ("SELECT [1] AS a", "lists"),
         ("SELECT 170141183460469231731687303715884105727::HUGEINT AS a", "INT64|BIGINT"),
+        ("SELECT error('boom')", "boom$"),
+        ("SELECT error('boom') FROM bars_1h", "boom$"),
     ],
 )
 def test_what_cannot_be_answered_is_one_line_and_no_file(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lake import locks, run
+from lake import locks, run, stretches
 from lake.layout import Shelf
 from meta.errors import NotReady, PerplakeError, Usage
 from p2_features import build as p2
@@ -75,8 +75,7 @@ def alone(with_bars: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
 
 @pytest.fixture
 def short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(p2, "CHUNK", 4)
-    monkeypatch.setattr(p3, "CHUNK", 4)
+    monkeypatch.setattr(stretches, "MOST", 4)
 
 
 @pytest.mark.parametrize("workers", [1, 3])

@@ -262,7 +262,7 @@ def test_a_key_that_is_not_taken_ends_it_and_one_bad_symbol_does_not(root: Path)
             follow(settling(venue), places[1:], clock, heard, before="sim")
     told = following.read(places[1])
     assert told is not None
-    assert (told.state, "key" in told.trouble) == (following.ENDED, True)
+    assert (told.state, "key" in told.trouble) == (following.FAILED, True)
     assert len(bars_of(live.read(places[1]))) == 12  # type: ignore[arg-type]
 
 
@@ -470,6 +470,11 @@ def test_how_it_stands_is_told_and_judged(root: Path) -> None:
         **{name: getattr(well, name) for name in well.__struct_fields__} | {"beat": well.beat + 4 * HOUR}
     )
     assert "no answer since" in quiet.unwell(quiet.beat)
+    fell = following.Told(
+        **{name: getattr(well, name) for name in well.__struct_fields__} | {"state": "failed", "trouble": "no key"}
+    )
+    assert f"NOT WELL, it failed {utc(fell.beat)}: no key; last bar" in fell.line(clock())
+    assert told.line(clock()).startswith(f"follow 1h BTCUSDT: ended {utc(told.beat)}; last bar ")
     assert well.line(well.beat).startswith("follow 1h BTCUSDT: last bar 2025-05-01T10:00:00.000Z, known ")
     assert following.all_of(root) == [told]
     assert status.status(root).lines(False, clock())[-1] == told.line(clock())

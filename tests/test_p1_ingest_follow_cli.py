@@ -93,7 +93,7 @@ def test_a_follower_is_alone_ends_cleanly_and_goes_on_after_being_killed(tmp_pat
     assert told is not None
     assert told.state == following.ENDED
     code, line = checked(tmp_path)
-    assert (code, "it ended" in line) == (3, True)
+    assert (code, ": ended 20" in line, "NOT WELL" in line) == (3, True, False)
 
 
 @pytest.mark.parametrize(

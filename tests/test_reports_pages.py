@@ -288,8 +288,15 @@ def test_the_same_lake_gives_the_same_bytes_and_keeps_its_own(root: Path, out: P
     assert day_folders(root) == before
 
 
-def test_a_range_is_all_the_page_tells_of(root: Path, tmp_path: Path) -> None:
-    said = built(root, tmp_path, Span(days=3))
+def test_a_range_is_all_the_page_tells_of_and_machines_hear_where_it_is(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["html", "--lake", str(root), "--output", str(tmp_path), "--days", "3", "--json"]
+    assert ending.status(commands, "reports", [*words, "--symbol", NAME, "--symbol", "NOPEUSDT"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (told["index"], told["pages"]) == (str(tmp_path / "index.html"), [str(tmp_path / f"{NAME}_{TF}.html")])
+    assert [line.split(" has")[0] for line in told["failures"]] == ["symbol NOPEUSDT"]
+    said = said_by(tmp_path)
     assert said["coverage"]["parts"]["coverage-datasets"]["table"]["rows"][0][:2] == ["bars", 3]
     assert said["market"]["parts"]["price"]["chart"]["x"]["n"] == 72
 
