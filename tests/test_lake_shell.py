@@ -102,11 +102,11 @@ def test_at_a_terminal_lines_are_edited_names_completed_and_kept(root: Path) -> 
     with _terminal(root) as (child, fd):
         _until(fd, shell.FRESH)
         os.write(fd, b"SELECT count(*) FROM bars_x\x7f\t;\n")  # a mistyped letter taken back, the rest completed
-        _until(fd, "48")
+        _until(fd, "48", shell.FRESH)  # between two prompts Ctrl-D would be read as an empty character, and end nothing
         os.write(fd, b"\x04")
         while _some(fd):
             pass
-        assert child.wait() == 0
+        assert child.wait(timeout=60) == 0
     kept = catalog.path_for(root).with_suffix(".history")
     assert "SELECT count(*) FROM bars_1h" in kept.read_text()
 
@@ -126,12 +126,15 @@ def _terminal(root: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
         os.close(master)
 
 
-def _until(fd: int, text: str) -> None:
+def _until(fd: int, *texts: str) -> None:
+    """Read until these were said, one after the other."""
     said = ""
-    while text not in said:
-        piece = _some(fd)
-        assert piece, f"no {text!r} in {said!r}"
-        said += piece
+    for text in texts:
+        while text not in said:
+            piece = _some(fd)
+            assert piece, f"no {text!r} in {said!r}"
+            said += piece
+        said = said.partition(text)[2]
 
 
 def _some(fd: int) -> str:
