@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -83,6 +84,25 @@ def test_what_was_kept_for_a_publish_that_never_came_is_not_told_and_is_removed(
         assert lakes.revised(root) and told(root) == []
         raise OSError("no more")
     assert not lakes.revised(root)
+
+
+def test_what_is_removed_goes_while_no_query_holds_the_lake_still(
+    root: Path, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A view over files is made before they are read; one that goes between would be an error nobody made."""
+    held, forget = [], revisions.forget
+
+    def seen(*args: Any) -> None:
+        with open(root / ".lake" / "locks" / "publish") as lock, pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        held.append(forget(*args))
+
+    monkeypatch.setattr(revisions, "forget", seen)
+    with pytest.raises(OSError, match="no more"), commit.writing(shelf) as writer:
+        writer.stage(lakes.DAY, lakes.a_day(seed=5), lakes.SOURCE)
+        revisions.write(shelf, [one.kept for one in writer.staged if one.kept])
+        raise OSError("no more")
+    assert held and not lakes.revised(root)
 
 
 def test_what_an_earlier_publish_kept_stays_when_the_same_one_fails(root: Path, shelf: Shelf) -> None:
