@@ -94,6 +94,9 @@ mutate: .venv/dev  ## small faults in commit, recovery and verification, which t
 test-power: .venv/dev  ## the power goes at every change on disk: ext4, xfs, btrfs on loop images; needs root
 	.venv/bin/python -m pytest -m long -rs -s tests/test_power.py
 
+test-strace: .venv/dev  ## commands killed and failed from outside, by strace, at every change on disk: SAMPLE=30 a command
+	$(PY) -m tests.injected $(if $(SAMPLE),--most $(SAMPLE))
+
 universe-round: .venv/ready  ## a universe of a made-up archive with dying and late symbols; what today's list would hide
 	$(PY) -m tests.universe_round
 

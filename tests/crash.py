@@ -201,14 +201,15 @@ def points(
         report.forks += forked
         report.calls[point.call] += 1
         where = f"{mode}, {point.kind} at {point.number} {point.call.function} {point.call.role}"
-        report.violations += [f"{where}: {text}" for text in _after_strike(root, plain, ended, point)]
+        report.violations += [f"{where}: {text}" for text in after_strike(root, plain, ended, point)]
         if twice and point.kind in KILLS:
             _strike_again(run, root, scratch / "again", plain, mode, twice, where, report)
         report.violations += [f"{where}: {text}" for text in converges(run, root, plain, mode)]
     return report
 
 
-def _after_strike(root: Path, plain: Undisturbed, ended: str, point: Point) -> Iterator[str]:
+def after_strike(root: Path, plain: Undisturbed, ended: str, point: Point) -> Iterator[str]:
+    """What is wrong with how the command ended, and with what it left?"""
     if ended.startswith("fault"):
         yield f"no clear line: {ended}"
     if ended == "done" and lakes.day_folders(root) != plain.after:
@@ -259,7 +260,7 @@ def _strike_again(
         ended, _ = strike(run, copy, second, mode)
         report.points += 1
         both = f"{where}; then {second.kind} at {second.number} {second.call.function} {second.call.role}"
-        report.violations += [f"{both}: {text}" for text in _after_strike(copy, plain, ended, second)]
+        report.violations += [f"{both}: {text}" for text in after_strike(copy, plain, ended, second)]
         report.violations += [f"{both}: {text}" for text in converges(run, copy, plain, mode)]
 
 

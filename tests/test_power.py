@@ -9,10 +9,10 @@ import pytest
 
 from tests import lakes, power
 from tests.mains import command
+from tests.phases import PHASES, a_lake
 from tests.power import NEIGHBOUR, QUIET, Disk
 from tests.tap import BREAK, EXCHANGE
 from tests.test_crash_commands import CASES as COMMANDS
-from tests.test_crash_commands import PHASES, a_lake
 from tests.test_lake_crash import CASES, WRITES
 
 pytestmark = [
