@@ -8,6 +8,8 @@ PICK := $(BARE) $(if $(TF),$(foreach t,$(TF),--tf $(t))) $(if $(LAKE),--lake $(L
 SPAN := $(if $(DAYS),--days $(DAYS)) $(if $(START),--start $(START)) $(if $(END),--end $(END))
 COMMA := ,
 SPACE := $(subst ,, )
+# A test that hangs is a failure that shows where, never a run without end.
+NO_HANG := -o faulthandler_timeout=300 -o faulthandler_exit_on_timeout=true
 UNIVERSE ?= $(or $(LAKE),data)/universe/universe.json
 FROM := $(if $(SOURCE),--source $(SOURCE))
 export SOURCE
@@ -77,7 +79,7 @@ test: .venv/dev  ## the whole test suite, with lint and types
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	.venv/bin/python -m pytest -n 2
+	.venv/bin/python -m pytest -n 2 $(NO_HANG)
 
 test-long: .venv/dev  ## the long forms of the reliability bars
 	.venv/bin/python -m pytest -m long
