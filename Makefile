@@ -124,6 +124,9 @@ bench: .venv/dev  ## kernels side by side with named peers, into reports/bench.m
 docs: .venv/dev  ## write the data dictionary and the command reference anew
 	$(PY) -m scripts.reference
 
+pictures: .venv/dev  ## make the pictures of the documents anew, in a headless Chromium
+	$(PY) -m scripts.pictures
+
 lock: .venv/dev  ## resolve the newest versions that fit pyproject.toml into the lock files
 	$(PY) -m scripts.lock
 

@@ -149,7 +149,8 @@ def _hole(asked: Asked, read: Day) -> str:
     first = int(before[-1]) + asked.tf.ms if len(before) else day_start(asked.day) + asked.tf.ms
     last = int(after[0]) - asked.tf.ms if len(after) else day_start(asked.day + timedelta(days=1))
     n = (last - first) // asked.tf.ms + 1
-    return "it alone is missing" if n == 1 else f"{n} bars are missing in a row, {utc(first)} … {utc(last)}"
+    span = f"{utc(first)[:16]} … {utc(last)[:16]}"
+    return "it alone is missing" if n == 1 else f"{n} bars are missing in a row, closing {span}"
 
 
 def _bodies(asked: Asked, line: raw.Day) -> Iterator[str]:

@@ -122,18 +122,19 @@ def _notes(
 
 
 def _gaps(held: Held, missing: Sequence[Stretch], reasons: Mapping[Stretch, Reason]) -> Table:
-    columns = [("bars open from", "time"), ("bars", "count"), ("reason", "short"), ("to", "time"), ("record", "prose")]
+    columns = [("first close", "time"), ("bars", "count"), ("why", "prose"), ("last close", "time")]
 
-    def opened(position: int) -> int:
-        return held.start + position * held.tf.ms
+    def closed(position: int) -> int:
+        return held.start + (position + 1) * held.tf.ms
 
     rows = [
-        [opened(one.first), one.bars, reasons[one].why, opened(one.last), reasons[one].text]
+        [closed(one.first), one.bars, f"{reasons[one].why}: {reasons[one].text}", closed(one.last)]
         for one in missing
         if one in reasons
     ]
     left = len(missing) - len(rows)
-    text = f"The {len(rows)} longest; {left:,} shorter ones are not listed." if left else ""
+    told = f"The {len(rows)} longest; {left:,} shorter ones are not listed. " if left else ""
+    text = f"{told}`lake why {held.symbol} TS` tells the same of a close, with its evidence."
     return Table("gaps", "What is missing, and why", columns, rows, text, "No bar is missing.")
 
 

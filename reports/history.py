@@ -198,8 +198,8 @@ def _judged(phase: str, place: Path, said: Mapping[str, Any]) -> Table:
         ("check", "text"),
         ("verdict", "verdict"),
         ("value", "number"),
-        ("must", "text"),
-        ("should", "text"),
+        ("must", "short"),
+        ("should", "short"),
         ("note", "prose"),
     ]
     rows = [

@@ -10,7 +10,7 @@ from reports.page import Page, Section, Table, sentence
 COLUMNS = [
     ("page", "link"), ("price", "line"), ("last", "price"), ("first day", "short"), ("newest bar, UTC", "time"),
     ("bars", "count"), ("there", "ratio"), ("features", "count"), ("labels", "count"), ("label 1", "ratio"),
-    ("stale", "count"), ("damaged", "count"), ("checks", "text"), ("source", "text"),
+    ("stale", "count"), ("damaged", "count"), ("checks", "short"), ("source", "short"),
 ]  # fmt: skip
 
 

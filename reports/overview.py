@@ -77,7 +77,7 @@ def _facts(seen: Glance) -> Iterator[Fact]:
     yield Fact("last price", seen.close, "price", "quote currency")
     share = f"{written(seen.features / seen.bars, 'ratio')} of the bars"
     yield Fact("rows of features", seen.features, "count", share)
-    balance = "none built here" if seen.up is None else f"{written(seen.up, 'ratio')} of them 1"
+    balance = "none built here" if seen.up is None else f"{written(seen.up, 'ratio')} are 1"
     yield Fact("labels", seen.labels, "count", balance)
     wrong = seen.stale + seen.damaged
     told = "see Freshness" if wrong else "every day is fresh and whole"

@@ -16,6 +16,9 @@ import pytest
 import yaml
 
 from scripts import command_pages
+from tests import cast
+from tests.archive import Archive
+from tests.mirror import Mirror, mirrored
 
 PROJECT = Path(__file__).resolve().parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((PROJECT / "docker-compose.yml").read_text(encoding="utf-8"))
@@ -206,6 +209,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Any:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(PROJECT / name, target)
     image = {"services": {name: {"image": "perplake-test"} for name in SERVICES}}
+    image["services"]["universe"]["network_mode"] = "host"  # the archive of the test listens on loopback
     (here.folder / "docker-compose.override.yml").write_text(yaml.safe_dump(image), encoding="utf-8")
     for path in [here.folder, *here.folder.rglob("*")]:
         here.own(path)
@@ -234,6 +238,7 @@ def test_every_service_leaves_its_results_to_the_user(filled: Checkout) -> None:
     assert len(list(lake.glob("labels/5m/BTCUSDT/y=*/m=*/d=*/_SUCCESS"))) == 49
     assert (filled.folder / "meta" / "duckdb" / "sim.duckdb").is_file()
     made = {path.name for path in reports.iterdir()}
+    assert {"index.html", "BTCUSDT_5m.html", "BTCUSDT_5m.json"} <= made
     wanted = ["p1_qa_core_5m_80d.json", "p2_qa_5m_80d.json", "p2_bench_5m_80d.csv", "p3_qa_5m_80d.json"]
     assert made.issuperset(wanted)
     foreign = [path for path in filled.folder.rglob("*") if path.lstat().st_uid != filled.uid]
@@ -294,6 +299,28 @@ def test_a_key_in_the_secrets_folder_is_read_and_never_shown(filled: Checkout) -
     assert not list((filled.folder / "data").glob("parquet/*")), "a run with a key wrote days without the venue"
     inside = ["docker", "run", "--rm", "--entrypoint", "ls", "perplake-test", "-A", "secrets"]
     assert subprocess.run(inside, capture_output=True, check=True).stdout == b""
+
+
+@pytest.mark.long
+def test_a_universe_is_defined_downloaded_and_exported(checkout: Checkout, tmp_path: Path) -> None:
+    lives = [life for life in cast.cast(3, 1, 2, 2) if life.symbol in ("S00USDT", "GONEUSDT")]
+    cast.publish(Archive(tmp_path), lives)
+    days = ["--start-date", str(cast.on(0)), "--end-date", str(cast.on(2))]
+    file = ["--universe-file", "data/universe.json"]
+    with mirrored(Mirror(tmp_path)) as url:
+        hosts = {f"BINANCE_{name}_URL": url for name in ("VISION", "LISTING", "FAPI", "SPOT")}
+        for words in (
+            ["define", "--symbols", "S00USDT,GONEUSDT", *days, "--interval", "1h", "--output", "data/universe.json"],
+            ["download", *file, "--interval", "1h"],
+            ["export", *file, "--source-freq", "1h"],
+        ):
+            ran = checkout.run("universe", *words, SOURCE="binance", **hosts)
+            assert ran.returncode == 0, ran.stdout + ran.stderr
+    for kept in (checkout.folder / "data" / "universe.json", *checkout.folder.glob("exports/*/report.json")):
+        assert kept.stat().st_uid == checkout.uid
+    (report,) = checkout.folder.glob("exports/**/report.json")
+    assert report.stat().st_size > 0
+    shutil.rmtree(checkout.folder / "data" / "parquet")  # the other tests' lake is that of the stand-in venue
 
 
 @pytest.mark.long

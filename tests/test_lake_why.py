@@ -131,7 +131,7 @@ def test_an_outage_shows_the_body_that_covers_it(root: Path) -> None:
 
 def test_a_longer_outage_is_told_from_end_to_end(root: Path) -> None:
     text = ask(root, at(GAP + 1))["bars"].text
-    assert "4 bars are missing in a row, 2025-04-05T16:00:00.000Z … 2025-04-05T19:00:00.000Z" in text
+    assert "4 bars are missing in a row, closing 2025-04-05T16:00 … 2025-04-05T19:00" in text
 
 
 def test_without_a_record_an_outage_is_not_claimed_for_sure(root: Path) -> None:
