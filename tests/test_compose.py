@@ -257,7 +257,7 @@ def test_no_container_compiles_what_the_image_holds(filled: Checkout, service: s
     ran = filled.compose("run", "--rm", "-T", "--entrypoint", "sh", service, "-c", script)
     code, *written, count = ran.stdout.splitlines()
     assert (code, written) == ("code 0", []), ran.stderr
-    assert int(count) > 100
+    assert int(count) > 30  # there are kernels at all
 
 
 @pytest.mark.long
