@@ -35,6 +35,11 @@ def inner(function: Callable[..., Any]) -> Any:
     return _part(function, _nrt=False)
 
 
+def woven(function: Callable[..., Any]) -> Any:
+    """The same for a few lines of an inner loop, which a call would cost more than they do."""
+    return _part(function, _nrt=False, inline="always")
+
+
 def maker(function: Callable[..., Any]) -> Any:
     """The same for a part that makes the arrays others work in."""
     return _part(function)

@@ -2,46 +2,54 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 
-from p2_features.kernels.compiled import inner, kernel, maker
+from p2_features.kernels.compiled import inner, kernel, maker, woven
 from p2_features.kernels.order import Desk, desk_for, put_in_order
 
-WORD = 64
-BATCH = 32
-NONE = 2**31 - 1  # above every rank
+BLOCKS = 64  # as many counts as are brought up to date at every bar
 TWOS, FOURS, EIGHTS = np.uint64(0x5555555555555555), np.uint64(0x3333333333333333), np.uint64(0x0F0F0F0F0F0F0F0F)
 BYTES, TOP = np.uint64(0x0101010101010101), np.uint64(56)
-ONE, TWO, FOUR = np.uint64(1), np.uint64(2), np.uint64(4)
+ZERO, ONE, TWO, FOUR, SIX = np.uint64(0), np.uint64(1), np.uint64(2), np.uint64(4), np.uint64(6)
+IN_WORD, LAST = np.uint64(63), np.uint64(BLOCKS - 1)
 
 
 class Ranks(NamedTuple):
     """The bars of a chunk and of the window before it by rank, and which of them are in the window.
 
-    rank: by bar, NONE where missing. equal and above: by rank, the first rank of the same value and of the next larger.
-    bits: one for each rank in the window, in words of 64. before: by word, how many bits earlier words have.
+    rank and lowest: by bar, its rank and the first rank of the same value; a missing bar's is above all others. held:
+    by lowest rank, how many of that value are in the window. bits: one for each rank in the window, in words of 64.
+    before: by block of words, how many bits earlier blocks have. later: 0 for the blocks up to one, 1 for those after
+    it, to be read from the place that makes it so. all_bits: the same of words, for those before one of a block.
     """
 
     rank: np.ndarray
-    equal: np.ndarray
-    above: np.ndarray
+    lowest: np.ndarray
+    held: np.ndarray
     bits: np.ndarray
     before: np.ndarray
+    later: np.ndarray
+    all_bits: np.ndarray
 
 
 @maker
-def ranks_for(size: int) -> Ranks:
-    """Which arrays do the ranks of `size` bars need?"""
-    words = size // WORD + 1
+def ranks_for(size: int, before: np.ndarray) -> Ranks:
+    """Which arrays do the ranks of `size` bars need? before: (BLOCKS,), of integers that can count the window."""
+    words = 1
+    while BLOCKS * words * 64 <= size:
+        words *= 2
+    later, all_bits = np.zeros(2 * BLOCKS, before.dtype), np.zeros(2 * words, np.uint64)
+    later[BLOCKS:], all_bits[:words] = 1, ~ZERO
     return Ranks(
         np.empty(size, np.int32),
         np.empty(size, np.int32),
-        np.empty(size, np.int32),
-        np.empty(words, np.uint64),
-        np.empty(words, np.int32),
+        np.empty(size + 1, np.int32),
+        np.empty(BLOCKS * words, np.uint64),
+        before,
+        later,
+        all_bits,
     )
 
 
@@ -60,101 +68,91 @@ def bits_set(word: np.uint64) -> np.int64:
 
 
 @inner
-def rank_bars(
-    x: np.ndarray, begin: int, end: int, ranks: Ranks, room: np.ndarray, places: np.ndarray, desk: Desk
-) -> None:
+def rank_bars(x: np.ndarray, begin: int, end: int, ranks: Ranks, desk: Desk) -> None:
     """Rank the bars begin … end-1 among themselves; those before the slice are missing."""
-    rank, equals, aboves = ranks.rank, ranks.equal, ranks.above
-    rank[:] = NONE
-    count = 0
-    for t in range(max(begin, 0), end):
-        room[count], places[count] = x[t] + 0.0, t - begin
-        count += abs(x[t]) < math.inf
-    put_in_order(room[:count], desk)
-    order, keys = desk.order, desk.keys
-    equal = 0
+    rank, lowest, order, same = ranks.rank, ranks.lowest, desk.order, desk.same
+    rank[:], lowest[:] = rank.size, rank.size
+    start = max(begin, 0)
+    count, low = put_in_order(x[start:end], desk), 0
     for r in range(count):
-        if r > 0 and keys[r] != keys[r - 1]:
-            aboves[equal:r] = r
-            equal = r
-        rank[places[order[r]]] = r
-        equals[r] = equal
-    aboves[equal:count] = count
+        low = low if same[r] else r
+        bar = order[r] + start - begin
+        rank[bar], lowest[bar] = r, low
 
 
 @inner
-def flip(bits: np.ndarray, rank: np.ndarray) -> None:
-    """Let these ranks into the window if they are out of it, and out if they are in."""
-    for k in range(rank.size):
-        if rank[k] < NONE:
-            bits[rank[k] // WORD] ^= ONE << np.uint64(rank[k] % WORD)
+def fill_window(window: int, ranks: Ranks) -> int:
+    """Let the first bars into the window: how many of them are there?"""
+    rank, lowest, held, bits, before = ranks.rank, ranks.lowest, ranks.held, ranks.bits, ranks.before
+    held[:], bits[:] = 0, ZERO
+    count = 0
+    for i in range(window):
+        bits[rank[i] >> 6] ^= ONE << np.uint64(rank[i] & 63)
+        held[lowest[i]] += 1
+        count += rank[i] < rank.size
+    total, words = 0, bits.size // BLOCKS
+    for block in range(BLOCKS):
+        before[block] = total
+        for word in range(block * words, block * words + words):
+            total += bits_set(bits[word])
+    return count
 
 
-@inner
-def count_bits(bits: np.ndarray, before: np.ndarray) -> int:
-    """How many bits do the words before each word have? Writes before and returns the number in all words."""
-    total = 0
-    for word in range(bits.size):
-        before[word] = total
-        total += bits_set(bits[word])
-    return total
-
-
-@inner
+@woven
 def below_rank(
-    bits: np.ndarray, before: np.ndarray, entering: np.ndarray, leaving: np.ndarray, steps: int, r: int
+    r: np.uint64, log: np.uint64, words: np.uint64, bits: np.ndarray, before: np.ndarray, ones: np.ndarray
 ) -> int:
-    """How many bars in the window rank lower than r, `steps` bars after the bits were counted?
+    """How many bars in the window rank lower than r?"""
+    word = r >> SIX
+    at = word & (words - ONE)
+    count = before[r >> log] + bits_set(bits[word] & ((ONE << (r & IN_WORD)) - ONE))
+    for k in range(words):
+        count += bits_set(bits[word - at + k] & ones[words - at + k])
+    return count
 
-    All entering and leaving bars are compared, whether it is their turn or not: a loop that ends at `steps` is a
-    misprediction.
-    """
-    word = r // WORD
-    count = before[word] + bits_set(bits[word] & ((ONE << np.uint64(r % WORD)) - ONE))
-    # As narrow as the ranks: twice as many fit into a vector.
-    moved, rank, till = np.int32(0), np.int32(r), np.int32(steps)
-    for k in range(entering.size):
-        came, went = (entering[k] < rank) & (k < till), (leaving[k] < rank) & (k < till)
-        moved = np.int32(moved + np.int32(came) - np.int32(went))
-    return count + moved
+
+@woven
+def swap_ranks(
+    came: np.uint64, gone: np.uint64, log: np.uint64, bits: np.ndarray, before: np.ndarray, later: np.ndarray
+) -> None:
+    """Let one rank into the window and the other out of it."""
+    bits[came >> SIX] ^= ONE << (came & IN_WORD)
+    bits[gone >> SIX] ^= ONE << (gone & IN_WORD)
+    after_came, after_gone = LAST - (came >> log), LAST - (gone >> log)
+    for block in range(LAST + ONE):
+        before[block] += later[after_came + block] - later[after_gone + block]
 
 
 @inner
 def rank_against(begin: int, end: int, window: int, least: int, ranks: Ranks, out: np.ndarray) -> None:
-    """Write the percentile of the bars begin … end-1, ranked together with the window before them.
-
-    The bits are counted anew after each BATCH of bars, and the bars moved since compared one by one: keeping the counts
-    right at every bar costs more than both.
-    """
-    rank, equals, aboves, bits, before = ranks
-    bits[:] = np.uint64(0)
-    flip(bits, rank[:window])
-    for first in range(0, end - begin, BATCH):
-        bars = min(BATCH, end - begin - first)
-        leaving, entering = rank[first : first + bars], rank[first + window : first + window + bars]
-        count = count_bits(bits, before)
-        for step in range(bars):
-            r = entering[step]
-            if r < NONE and count >= least:
-                below = below_rank(bits, before, entering, leaving, step, equals[r])
-                # A value met once has itself for the whole run of equals, and is not in its own window.
-                once = aboves[r] - equals[r] == 1
-                equal = 0 if once else below_rank(bits, before, entering, leaving, step, aboves[r]) - below
-                out[begin + first + step] = percentile_from(below, equal, count)
-            count += int(r < NONE) - int(leaving[step] < NONE)
-        flip(bits, entering)
-        flip(bits, leaving)
+    """Write the percentile of the bars begin … end-1, ranked together with the window before them."""
+    rank, lowest, held, bits, before, later, ones = ranks
+    words, missing = np.uint64(ones.size // 2), np.uint64(rank.size)
+    log = SIX
+    while words >> (log - SIX) != ONE:
+        log += ONE
+    count = fill_window(window, ranks)
+    for i in range(end - begin):
+        came, gone = np.uint64(rank[i + window]), np.uint64(rank[i])
+        low, low_gone = np.uint64(lowest[i + window]), np.uint64(lowest[i])
+        if came < missing and count >= least:
+            below = below_rank(low, log, words, bits, before, ones)
+            out[begin + i] = percentile_from(below, held[low], count)
+        swap_ranks(came, gone, log, bits, before, later)
+        held[low] += 1
+        held[low_gone] -= 1
+        count += int(came < missing) - int(gone < missing)
 
 
 @kernel
-def rank_all(x: np.ndarray, window: int, least: int, out: np.ndarray) -> None:
+def rank_all(x: np.ndarray, window: int, least: int, before: np.ndarray, out: np.ndarray) -> None:
     """Write the percentile of every bar, chunk after chunk: each is sorted once, together with the window before it."""
     chunk = max(2 * window, 64)
     size = window + chunk
-    ranks, desk, room, places = ranks_for(size), desk_for(size), np.empty(size), np.empty(size, np.int32)
+    ranks, desk = ranks_for(size, before), desk_for(size)
     for begin in range(0, x.size, chunk):
         end = min(begin + chunk, x.size)
-        rank_bars(x, begin - window, end, ranks, room, places, desk)
+        rank_bars(x, begin - window, end, ranks, desk)
         rank_against(begin, end, window, least, ranks, out)
 
 
@@ -168,5 +166,6 @@ def past_percentile(x: np.ndarray, window: int, least: int) -> np.ndarray:
     if window < 1:
         raise ValueError("past_percentile: window must be 1 or more")
     out = np.full(x.size, np.nan)
-    rank_all(x, window, max(least, 1), out)
+    before = np.empty(BLOCKS, np.int16 if window < 1 << 15 else np.int32)  # half as wide, half as long
+    rank_all(x, window, max(least, 1), before, out)
     return out
