@@ -40,11 +40,6 @@ def woven(function: Callable[..., Any]) -> Any:
     return _part(function, _nrt=False, inline="always")
 
 
-def maker(function: Callable[..., Any]) -> Any:
-    """The same for a part that makes the arrays others work in."""
-    return _part(function)
-
-
 def _part(function: Callable[..., Any], **options: Any) -> Any:
     return register_jitable(no_cpython_wrapper=True, **_OPTIONS, **options)(function)
 

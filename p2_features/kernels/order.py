@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from p2_features.kernels.compiled import inner, maker
+from p2_features.kernels.compiled import inner
 
 SIGN, ZERO, ONE, WORD = np.uint64(1 << 63), np.uint64(0), np.uint64(1), np.uint64(64)
 INFINITE = np.uint64(0x7FF0000000000000)  # the bits of infinity: a value whose bits are lower is finite
@@ -28,7 +28,6 @@ class Desk(NamedTuple):
     counts: np.ndarray
 
 
-@maker
 def desk_for(size: int) -> Desk:
     """Which arrays does sorting `size` values need?"""
     return Desk(
@@ -86,7 +85,8 @@ def write_cards(bits: np.ndarray, least: np.uint64, lead: np.uint64, places: np.
 def deal(cards: np.ndarray, target: np.ndarray, low: int, digit: int, counts: np.ndarray) -> None:
     """Deal cards out by the digit that starts at bit `low`, keeping equal ones in turn."""
     shift, mask = np.uint64(low), np.uint64((1 << digit) - 1)
-    counts[: 1 << digit] = 0
+    for d in range(1 << digit):
+        counts[d] = 0
     for i in range(cards.size):
         counts[(cards[i] >> shift) & mask] += 1
     total = 0
@@ -184,6 +184,6 @@ def put_in_order(values: np.ndarray, desk: Desk) -> int:
     places = (ONE << width) - ONE
     count = write_cards(bits, least, WORD - max(bit_length(most - least), ONE), places, desk.cards)
     if count > 1:
-        sort_cards(desk, count, int(width))
+        sort_cards(desk, count, np.int64(width))
     read_cards(values, desk.cards[:count], places, desk.order, desk.same)
     return count

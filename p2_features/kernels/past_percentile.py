@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from p2_features.kernels.compiled import inner, kernel, maker, woven
+from p2_features.kernels.compiled import inner, lean, woven
 from p2_features.kernels.order import Desk, desk_for, put_in_order
 
 BLOCKS = 64  # as many counts as are brought up to date at every bar
@@ -34,20 +34,20 @@ class Ranks(NamedTuple):
     all_bits: np.ndarray
 
 
-@maker
-def ranks_for(size: int, before: np.ndarray) -> Ranks:
-    """Which arrays do the ranks of `size` bars need? before: (BLOCKS,), of integers that can count the window."""
+def ranks_for(size: int, window: int) -> Ranks:
+    """Which arrays do the ranks of `size` bars need?"""
     words = 1
     while BLOCKS * words * 64 <= size:
         words *= 2
-    later, all_bits = np.zeros(2 * BLOCKS, before.dtype), np.zeros(2 * words, np.uint64)
+    count = np.int16 if window < 1 << 15 else np.int32  # half as wide, half as long
+    later, all_bits = np.zeros(2 * BLOCKS, count), np.zeros(2 * words, np.uint64)
     later[BLOCKS:], all_bits[:words] = 1, ~ZERO
     return Ranks(
         np.empty(size, np.int32),
         np.empty(size, np.int32),
         np.empty(size + 1, np.int32),
         np.empty(BLOCKS * words, np.uint64),
-        before,
+        np.empty(BLOCKS, count),
         later,
         all_bits,
     )
@@ -71,7 +71,8 @@ def bits_set(word: np.uint64) -> np.int64:
 def rank_bars(x: np.ndarray, begin: int, end: int, ranks: Ranks, desk: Desk) -> None:
     """Rank the bars begin … end-1 among themselves; those before the slice are missing."""
     rank, lowest, order, same = ranks.rank, ranks.lowest, desk.order, desk.same
-    rank[:], lowest[:] = rank.size, rank.size
+    for i in range(rank.size):
+        rank[i], lowest[i] = rank.size, rank.size
     start = max(begin, 0)
     count, low = put_in_order(x[start:end], desk), 0
     for r in range(count):
@@ -84,8 +85,11 @@ def rank_bars(x: np.ndarray, begin: int, end: int, ranks: Ranks, desk: Desk) -> 
 def fill_window(window: int, ranks: Ranks) -> int:
     """Let the first bars into the window: how many of them are there?"""
     rank, lowest, held, bits, before = ranks.rank, ranks.lowest, ranks.held, ranks.bits, ranks.before
-    held[:], bits[:] = 0, ZERO
     count = 0
+    for r in range(held.size):
+        held[r] = 0
+    for word in range(bits.size):
+        bits[word] = ZERO
     for i in range(window):
         bits[rank[i] >> 6] ^= ONE << np.uint64(rank[i] & 63)
         held[lowest[i]] += 1
@@ -144,12 +148,9 @@ def rank_against(begin: int, end: int, window: int, least: int, ranks: Ranks, ou
         count += int(came < missing) - int(gone < missing)
 
 
-@kernel
-def rank_all(x: np.ndarray, window: int, least: int, before: np.ndarray, out: np.ndarray) -> None:
+@lean
+def rank_all(x: np.ndarray, window: int, least: int, chunk: int, ranks: Ranks, desk: Desk, out: np.ndarray) -> None:
     """Write the percentile of every bar, chunk after chunk: each is sorted once, together with the window before it."""
-    chunk = max(2 * window, 64)
-    size = window + chunk
-    ranks, desk = ranks_for(size, before), desk_for(size)
     for begin in range(0, x.size, chunk):
         end = min(begin + chunk, x.size)
         rank_bars(x, begin - window, end, ranks, desk)
@@ -166,6 +167,7 @@ def past_percentile(x: np.ndarray, window: int, least: int) -> np.ndarray:
     if window < 1:
         raise ValueError("past_percentile: window must be 1 or more")
     out = np.full(x.size, np.nan)
-    before = np.empty(BLOCKS, np.int16 if window < 1 << 15 else np.int32)  # half as wide, half as long
-    rank_all(x, window, max(least, 1), before, out)
+    chunk = max(2 * window, 64)
+    size = window + chunk
+    rank_all(x, window, max(least, 1), chunk, ranks_for(size, window), desk_for(size), out)
     return out

@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
-from p2_features.kernels.compiled import inner, kernel
-from p2_features.kernels.tails import COUNT, GOES, RANK, RECOUNT, Tail, prepare, room_for, tail_for, walked
+from p2_features.kernels.compiled import inner, lean
+from p2_features.kernels.tail import ALL, EVENTS, GOES, RANK, RECOUNT, Tail, tail_for, walked
+from p2_features.kernels.tails import Room, prepare, room_for
 
 
 @inner
@@ -40,8 +41,8 @@ def tail_quantile(tail: Tail, p: float, least: int, counts: np.ndarray, uniform:
     counts: (bars,) int64, finite values in each window, or the first of them alone where `uniform`. Writes out (bars,)
     in x's unit, NaN where counts < least. Takes the chunk's events off the tail.
     """
-    sign, bound, size = tail.sign, tail.bound[0], tail.marks[COUNT]
-    values, active, events = tail.values, tail.active, tail.events
+    sign, bound, size = tail.sign, tail.bound[0], tail.marks[ALL]
+    values, active, events = tail.values[ALL], tail.active, tail.places[EVENTS]
     at, below, count, q = 0, 0, counts[0], math.nan
     k, share, nth = 0, 0.0, 0
     for j in range(out.size):
@@ -110,18 +111,17 @@ def clip_bars(x: np.ndarray, lo: np.ndarray, hi: np.ndarray, w: np.ndarray) -> N
         w[t] = clipped(x[t], lo[t], hi[t])
 
 
-@kernel
+@lean
 def bound_bars(
-    x: np.ndarray, window: int, low: float, high: float, least: int, lo: np.ndarray, hi: np.ndarray, w: np.ndarray
-) -> None:
+    x: np.ndarray, window: int, low: float, high: float, least: int, tails: tuple[Tail, Tail], room: Room,
+    counts: np.ndarray, lo: np.ndarray, hi: np.ndarray, w: np.ndarray,
+) -> None:  # fmt: skip
     """Write both quantiles of every bar to lo and hi (n,); or, where w is not empty, every clipped bar to w (n,).
 
-    A quarter of a window of bars shares one preparation of the tails: more would leave too few values common to all
-    their windows. lo and hi need room for such a chunk only where w is wanted, and stay in cache.
+    counts: (chunk,), so many bars share one preparation of the tails. lo and hi need room for such a chunk only where w
+    is wanted, and stay in cache.
     """
-    chunk = chunk_length(window)
-    room, counts = room_for(window, chunk), np.empty(chunk, np.int64)
-    tails = (tail_for(1.0, window, chunk), tail_for(-1.0, window, chunk))
+    chunk = counts.size
     ps, both = (low, high), (lo, hi)
     needs = (quantile_place(window, low)[0] + 2, window - quantile_place(window, high)[0] + 1)
     count = 0
@@ -135,16 +135,23 @@ def bound_bars(
         prepare(tails, x, begin, end, window, needs, room)
         for side in range(2):
             if not uniform:
-                note_recounts(counts, tails[side].events, end - begin)
+                note_recounts(counts, tails[side].places[EVENTS], end - begin)
             tail_quantile(tails[side], ps[side], least, counts, uniform, both[side][at : at + end - begin])
         if w.size > 0:
             clip_bars(x[begin:end], lo, hi, w[begin:end])
 
 
-@inner
-def chunk_length(window: int) -> int:
-    """How many bars share one preparation of the tails?"""
-    return max(window // 4, 64)
+def bound(x: np.ndarray, window: int, low: float, high: float, least: int, *out: np.ndarray) -> None:
+    """Give bound_bars the arrays it works in: made here, none has to be made by compiled code.
+
+    A quarter of a window shares one preparation of the tails: more would leave too few values common to all windows.
+    out: lo and hi (n,); or w (n,) alone.
+    """
+    chunk = max(window // 4, 64)
+    tails, room = (tail_for(1.0, window, chunk), tail_for(-1.0, window, chunk)), room_for(window, chunk)
+    lo, hi, w = (*out, np.empty(0)) if len(out) == 2 else (np.empty(chunk), np.empty(chunk), *out)
+    counts = np.empty(chunk, np.int64)
+    bound_bars(x, window, float(low), float(high), max(least, 1), tails, room, counts, lo, hi, w)
 
 
 def past_quantiles(x: np.ndarray, window: int, low: float, high: float, least: int) -> tuple[np.ndarray, np.ndarray]:
@@ -157,7 +164,7 @@ def past_quantiles(x: np.ndarray, window: int, low: float, high: float, least: i
     if window < 1:
         raise ValueError("past_quantiles: window must be 1 or more")
     lo, hi = np.empty(x.size), np.empty(x.size)
-    bound_bars(x, window, float(low), float(high), max(least, 1), lo, hi, np.empty(0))
+    bound(x, window, low, high, least, lo, hi)
     return lo, hi
 
 
@@ -169,6 +176,6 @@ def past_winsorized(x: np.ndarray, window: int, low: float, high: float, least: 
     """
     if window < 1:
         raise ValueError("past_winsorized: window must be 1 or more")
-    w, chunk = np.empty(x.size), chunk_length(window)
-    bound_bars(x, window, float(low), float(high), max(least, 1), np.empty(chunk), np.empty(chunk), w)
+    w = np.empty(x.size)
+    bound(x, window, low, high, least, w)
     return w

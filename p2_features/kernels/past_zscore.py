@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from p2_features.kernels.compiled import inner, kernel, maker
+from p2_features.kernels.compiled import inner, lean
 from p2_features.kernels.past_mean_std import joined
 from p2_features.kernels.past_quantiles import past_winsorized
 
@@ -26,7 +26,6 @@ class Sums(NamedTuple):
     whole: np.ndarray
 
 
-@maker
 def sums_for(window: int) -> Sums:
     """What are the sums of a block without values?"""
     return Sums(np.zeros(window), np.zeros(window), np.zeros(window), np.zeros(1), np.zeros(1, np.bool_))
@@ -156,21 +155,29 @@ def copy_bars(source: np.ndarray, target: np.ndarray) -> None:
         target[i] = source[i]
 
 
-@kernel
-def score(w: np.ndarray, first: int, window: int, least: int, out: np.ndarray) -> None:
+@lean
+def score_bars(
+    w: np.ndarray, first: int, window: int, least: int, sums: tuple[Sums, Sums, Sums], room: np.ndarray, out: np.ndarray
+) -> None:
     """Write the z-scores of w to out, which may be w itself."""
-    room = np.empty(window)
-    old, spare, new = sums_for(window), sums_for(window), sums_for(window)
+    old, spare, new = sums
     for start in range(-(first % window), w.size, window):
         begin, end = max(start, 0), min(start + window, w.size)
         if end - begin == window:
             score_next(w[begin:end], old, new, spare, least, out[begin:end])
         else:
-            room[:] = math.nan
+            for i in range(window):
+                room[i] = math.nan
             copy_bars(w[begin:end], room[begin - start :])
             score_next(room, old, new, spare, least, room)
             copy_bars(room[begin - start : end - start], out[begin:])
         old, spare = spare, old
+
+
+def score(w: np.ndarray, first: int, window: int, least: int, out: np.ndarray) -> None:
+    """Give score_bars the arrays it works in."""
+    sums = (sums_for(window), sums_for(window), sums_for(window))
+    score_bars(w, first, window, least, sums, np.empty(window), out)
 
 
 def past_zscore(w: np.ndarray, first: int, window: int, least: int) -> np.ndarray:
