@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from p2_features.kernels.compiled import inner, kernel
+from p2_features.kernels.compiled import inner, lean
 
 
 @inner
@@ -32,7 +32,8 @@ def suffix_sums(columns: np.ndarray, begin: int, end: int, totals: np.ndarray, c
     slice count as missing.
     """
     k = columns.shape[0]
-    totals[:, end - begin] = 0.0
+    for j in range(k):
+        totals[j, end - begin] = 0.0
     counts[end - begin] = 0
     for i in range(end - 1, begin - 1, -1):
         present = i >= 0 and is_present(columns, i)
@@ -41,7 +42,31 @@ def suffix_sums(columns: np.ndarray, begin: int, end: int, totals: np.ndarray, c
             totals[j, i - begin] = totals[j, i - begin + 1] + (columns[j, i] if present else 0.0)
 
 
-@kernel
+@lean
+def sum_bars(
+    columns: np.ndarray, first: int, least: int, totals: np.ndarray, counts: np.ndarray, prefix: np.ndarray,
+    out: np.ndarray,
+) -> None:  # fmt: skip
+    """Write the sums over the last bars, one fewer than `counts` has room for, to out (k, n)."""
+    k, n = columns.shape
+    bars = counts.size - 1
+    begin = -(first % bars)
+    while begin < n:
+        suffix_sums(columns, begin - bars, begin, totals, counts)
+        for j in range(k):
+            prefix[j] = 0.0
+        count = 0
+        for t in range(max(begin, 0), min(begin + bars, n)):
+            present = is_present(columns, t)
+            count += present
+            older = t - begin + 1
+            for j in range(k):
+                if present:
+                    prefix[j] += columns[j, t]
+                out[j, t] = sum_from(totals[j, older] + prefix[j], counts[older] + count, bars, least)
+        begin += bars
+
+
 def past_sum(columns: np.ndarray, first: int, bars: int, least: int) -> np.ndarray:
     """What would the last `bars` bars sum to, bar t included, had none of them been missing?
 
@@ -55,21 +80,5 @@ def past_sum(columns: np.ndarray, first: int, bars: int, least: int) -> np.ndarr
         raise ValueError("past_sum: bars must be 1 or more")
     k, n = columns.shape
     out = np.empty((k, n))
-    totals = np.empty((k, bars + 1))
-    counts = np.empty(bars + 1, np.int64)
-    prefix = np.empty(k)
-    begin = -(first % bars)
-    while begin < n:
-        suffix_sums(columns, begin - bars, begin, totals, counts)
-        prefix[:] = 0.0
-        count = 0
-        for t in range(max(begin, 0), min(begin + bars, n)):
-            present = is_present(columns, t)
-            count += present
-            older = t - begin + 1
-            for j in range(k):
-                if present:
-                    prefix[j] += columns[j, t]
-                out[j, t] = sum_from(totals[j, older] + prefix[j], counts[older] + count, bars, least)
-        begin += bars
+    sum_bars(columns, first, least, np.empty((k, bars + 1)), np.empty(bars + 1, np.int64), np.empty(k), out)
     return out
