@@ -40,7 +40,7 @@ def desk_for(size: int) -> Desk:
 
 
 @inner
-def is_known(bits: np.uint64) -> bool:
+def is_known(bits: np.uint64) -> np.bool_:
     """Are these the bits of a finite value?"""
     return (bits & ~SIGN) < INFINITE
 
