@@ -203,13 +203,14 @@ def _was(shelf: Shelf, one: Revision, after: pa.Table | None) -> pa.Table | None
 
 def _not_kept(shelf: Shelf, told: Told, sound: Mapping[date, Sequence[Revision]]) -> Iterator[Fault]:
     """Which rewrites does the log tell of that nothing was kept of, and no damaged file stands for?"""
-    here = {path.name[:8] for path in _entries(revisions.folder(shelf))}
+    known = {one.path for some in sound.values() for one in some}
+    damaged = {path.name[:8] for path in _entries(revisions.folder(shelf)) if path not in known}
     lost = [
         line
         for day, lines in told.items()
         for line in lines
-        if line.old != log.ABSENT and not any(one.tells(line) for one in sound.get(day, ()))
-        if sound.get(day) or f"{day:%Y%m%d}" not in here
+        if line.old != log.ABSENT and f"{day:%Y%m%d}" not in damaged
+        if not any(one.tells(line) for one in sound.get(day, ()))
     ]
     if lost:
         fact = f"has nothing of {len(lost)} rewrites the log tells of, the first of {lost[0].day}, {lost[0].time}"
