@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from lake.parts import stamps
 from meta.columns import KEYS
@@ -18,6 +17,11 @@ STAMP = pa.timestamp("ms", "UTC")
 SCHEMA = pa.schema([("ts", STAMP), ("column", pa.string()), ("old", pa.float64()), ("new", pa.float64())])
 Values = tuple[np.ndarray, np.ndarray]  # (n,) float64, and (n,) bool: a value is said there
 Cells = tuple[np.ndarray, Values, Values]  # (n,) int64, closes, UTC ms; what was said there, and is
+Piece = tuple[np.ndarray, np.ndarray, Values, Values]  # closes, places of the columns, what was said there, and is
+Rows = slice | np.ndarray
+NOWHERE = np.zeros(0, np.int64)
+KINDS = {kind.id: np.dtype(kind.to_pandas_dtype()) for kind in (pa.float64(), pa.int64(), pa.int32(), pa.int8())}
+KINDS[STAMP.id] = np.dtype(np.int64)
 NO_CELLS: Cells = (np.zeros(0, np.int64), (np.zeros(0), np.zeros(0, bool)), (np.zeros(0), np.zeros(0, bool)))
 
 
@@ -28,22 +32,17 @@ def between(old: pa.Table, new: pa.Table) -> pa.Table:
     only `new` has are no change: nothing was said of them. Whole numbers are below 2^53, stamps are UTC ms.
     """
     before, after = _closes(old), _closes(new)
-    both, i, j = np.intersect1d(before, after, assume_unique=True, return_indices=True)
-    gone = ~np.isin(before, after)
-    came = np.setdiff1d(after, before, assume_unique=True)
-    pieces = [_rows(BAR, before[gone], _said(1, gone.sum()), _said(0, gone.sum()))]
-    pieces.append(_rows(BAR, came, _said(0, len(came)), _said(1, len(came))))
-    for name in old.column_names:
-        if name in NAMES:
-            continue
-        was = _values(old.column(name))
-        now = _values(new.column(name)) if name in new.column_names else _said(0, new.num_rows)
-        pieces.append(_differing(name, both, _at(was, i), _at(now, j)))
-        lost = gone & was[1]
-        pieces.append(_rows(name, before[lost], _at(was, lost), _said(0, lost.sum())))
-    found = pa.concat_tables(pieces)
-    order = np.argsort(_closes(found), kind="stable")  # of one bar: the bar itself, then its columns in their order
-    return found.take(pa.array(order))
+    i, j, gone, came = _met(before, after)
+    names = [name for name in old.column_names if name not in NAMES]
+    was, now = _matrix(old, names), _matrix(new, names)
+    lost = _at(was, gone)
+    pieces = [
+        (before[gone], np.zeros(len(gone), np.int64), _said(1, len(gone)), _said(0, len(gone))),
+        (after[came], np.zeros(len(came), np.int64), _said(0, len(came)), _said(1, len(came))),
+        _cells(before[i], _at(was, i), _at(now, j)),
+        _cells(before[gone], lost, _said(0, *lost[0].shape)),
+    ]
+    return _told([BAR, *names], pieces)
 
 
 def undone(new: pa.Table, changes: pa.Table, schema: pa.Schema, symbol: str) -> pa.Table:
@@ -56,9 +55,10 @@ def undone(new: pa.Table, changes: pa.Table, schema: pa.Schema, symbol: str) -> 
     rest = new if keep.all() else new.filter(pa.array(keep))
     closes = np.sort(np.concatenate([ts[keep], gone]))
     at = np.searchsorted(closes, ts[keep])
-    arrays = [pa.array([symbol] * len(closes), pa.string()), pa.array(closes, pa.int64()).cast(STAMP)]
+    arrays = [pa.repeat(pa.scalar(symbol), len(closes)), pa.array(closes, pa.int64()).cast(STAMP)]
+    known = set(new.column_names)
     for field in list(schema)[len(NAMES) :]:
-        there = field.name in new.column_names
+        there = field.name in known
         if there and not len(gone) and field.name not in cells and rest.field(field.name).type == field.type:
             arrays.append(rest.column(field.name).combine_chunks())
             continue
@@ -81,7 +81,7 @@ def digest(table: pa.Table) -> str:
             found.update("\n".join(table.column(name).to_pylist()).encode())
             continue
         values, said = _values(table.column(name))
-        found.update(said.tobytes() + np.where(said, values, 0.0).astype("<f8").tobytes())
+        found.update(said.tobytes() + values.astype("<f8", copy=False).tobytes())
     return found.hexdigest()
 
 
@@ -93,22 +93,46 @@ def typed(values: np.ndarray, said: np.ndarray, kind: pa.DataType) -> pa.Array:
     return pa.array(whole, pa.int64(), mask=~said).cast(kind)
 
 
-def _differing(name: str, ts: np.ndarray, was: Values, now: Values) -> pa.Table:
+def _met(before: np.ndarray, after: np.ndarray) -> tuple[Rows, Rows, np.ndarray, np.ndarray]:
+    """Where is a bar that both have, in either; where in the first is one that goes, in the second one that comes?"""
+    if np.array_equal(before, after):  # as it mostly is: nothing has to be copied
+        return slice(None), slice(None), NOWHERE, NOWHERE
+    _, i, j = np.intersect1d(before, after, assume_unique=True, return_indices=True)
+    return i, j, np.flatnonzero(~np.isin(before, after)), np.flatnonzero(~np.isin(after, before))
+
+
+def _cells(ts: np.ndarray, was: Values, now: Values) -> Piece:
+    """Which cells of these columns differ: (columns, bars) on both sides?"""
     bits = was[0].view(np.int64) != now[0].view(np.int64)  # 0.0 and -0.0 are two, and NaN is itself
-    differ = (was[1] != now[1]) | (was[1] & now[1] & bits)
-    return _rows(name, ts[differ], _at(was, differ), _at(now, differ))
+    column, at = np.nonzero((was[1] != now[1]) | (was[1] & now[1] & bits))
+    return ts[at], column + 1, (was[0][column, at], was[1][column, at]), (now[0][column, at], now[1][column, at])
 
 
-def _rows(name: str, ts: np.ndarray, old: Values, new: Values) -> pa.Table:
-    stamped = pa.array(ts, pa.int64()).cast(STAMP)
-    sides = [typed(*side, pa.float64()) for side in (old, new)]
-    return pa.Table.from_arrays([stamped, pa.array([name] * len(ts), pa.string()), *sides], schema=SCHEMA)
+def _told(names: Sequence[str], pieces: Sequence[Piece]) -> pa.Table:
+    """These cells as a table: of one bar the bar itself, then its columns in their order."""
+    ts, which = (np.concatenate([piece[k] for piece in pieces]) for k in (0, 1))
+    order = np.argsort(ts, kind="stable")
+    sides = [[np.concatenate([piece[side][k] for piece in pieces])[order] for k in (0, 1)] for side in (2, 3)]
+    columns = [pa.array(ts[order], pa.int64()).cast(STAMP), pa.array(names).take(pa.array(which[order]))]
+    columns += [typed(values, said, pa.float64()) for values, said in sides]
+    return pa.Table.from_arrays(columns, schema=SCHEMA)
+
+
+def _matrix(table: pa.Table, names: Sequence[str]) -> Values:
+    """These columns of a table, (columns, bars); nothing is said in one that is not there."""
+    values, said = _said(0, len(names), table.num_rows)
+    there = set(table.column_names)
+    for k, name in enumerate(names):
+        if name in there:
+            values[k], said[k] = _values(table.column(name))
+    return values, said
 
 
 def _by_column(changes: pa.Table) -> Mapping[str, Cells]:
-    names = np.array(changes.column("column").to_pylist(), object)
+    coded = changes.column("column").combine_chunks().dictionary_encode()
+    which, names = coded.indices.to_numpy(), coded.dictionary.to_pylist()
     ts, old, new = _closes(changes), _values(changes.column("old")), _values(changes.column("new"))
-    chosen = {name: np.flatnonzero(names == name) for name in dict.fromkeys(names.tolist())}
+    chosen = {name: np.flatnonzero(which == i) for i, name in enumerate(names)}
     return {name: (ts[at], _at(old, at), _at(new, at)) for name, at in chosen.items()}
 
 
@@ -117,18 +141,25 @@ def _closes(table: pa.Table) -> np.ndarray:
 
 
 def _values(column: pa.ChunkedArray) -> Values:
+    """A column as doubles, 0.0 where nothing is said, and where something is: read from its buffers, which is a tenth
+    of the time of Arrow's own functions on a day's few hundred values."""
     whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if pa.types.is_timestamp(whole.type):
-        whole = whole.cast(pa.int64())
-    numbers = pc.cast(whole, pa.float64(), safe=False)
-    said = pc.is_valid(numbers).to_numpy(zero_copy_only=False)
-    return pc.fill_null(numbers, 0.0).to_numpy(zero_copy_only=False).copy(), said.copy()
+    n, at = len(whole), whole.offset
+    bitmap, data = whole.buffers()
+    if not n or data is None:
+        return _said(0, n)
+    kind = KINDS[whole.type.id]
+    values = np.frombuffer(data, kind, n, at * kind.itemsize).astype(np.float64, copy=False)
+    if not whole.null_count:
+        return values, np.ones(n, bool)
+    said = np.unpackbits(np.frombuffer(bitmap, np.uint8), bitorder="little")[at : at + n].view(bool)
+    return np.where(said, values, 0.0), said
 
 
-def _at(values: Values, chosen: np.ndarray) -> Values:
-    return values[0][chosen], values[1][chosen]
+def _at(values: Values, chosen: Rows) -> Values:
+    return values[0][..., chosen], values[1][..., chosen]
 
 
-def _said(how: int, n: int) -> Values:
-    """`n` times 1.0, or nothing said."""
-    return np.full(n, float(how)), np.full(n, bool(how))
+def _said(how: int, *shape: int) -> Values:
+    """1.0 throughout, or nothing said."""
+    return np.full(shape, float(how)), np.full(shape, bool(how))

@@ -80,7 +80,8 @@ def kept(shelf: Shelf, before: Day, table: pa.Table | None, new: Entry | None, b
     values = changes.digest(was)
     if changes.digest(changes.undone(after, cells, was.schema, shelf.symbol)) != values:
         raise Refused(f"{shelf} {before.day}: the way back to what it said is not exact; report this as a fault")
-    told = pa.array([bodies.get(name) for name in cells.column("column").to_pylist()], pa.string())
+    names = cells.column("column").combine_chunks().dictionary_encode()
+    told = pa.array([bodies.get(name) for name in names.dictionary.to_pylist()], pa.string()).take(names.indices)
     manifests = written([before.entry]).decode(), written([new]).decode() if new else ""
     schema = "".join(f"{field.name}\t{field.type}\n" for field in was.schema)
     footer = dict(zip(FOOTER, (*manifests, schema, values), strict=True))
@@ -172,7 +173,7 @@ def add_live(shelf: Shelf, day: date, source: str, cells: pa.Table, first: Seque
     rows = _rows(shelf, day, cells, (LIVE, LIVE))
     rows["first_seen"] = pa.array(first, pa.int64()).cast(changes.STAMP)
     rows["last_seen"] = pa.array([at] * len(cells), pa.int64()).cast(changes.STAMP)
-    rows["source"] = pa.array([source] * len(cells), pa.string())
+    rows["source"] = _same(source, len(cells))
     before = live(shelf, day)
     disk.make_folders(path.parent)
     disk.write_over(path, encoded({name: pa.concat_arrays([*_chunks(before, name), rows[name]]) for name in rows}, {}))
@@ -205,7 +206,7 @@ def _rows(shelf: Shelf, day: date, cells: pa.Table, between: tuple[str, str]) ->
         if field.name in cells.column_names:
             found[field.name] = cells.column(field.name).combine_chunks()
         elif field.name in fixed:
-            found[field.name] = pa.array([fixed[field.name]] * n, field.type)
+            found[field.name] = _same(fixed[field.name], n, field.type)
         else:
             found[field.name] = pa.nulls(n, field.type)
     return found
@@ -221,7 +222,11 @@ def _between(
     shelf: Shelf, day: date, cells: pa.Table, old: Entry, new: Entry | None, bodies: pa.Array
 ) -> dict[str, pa.Array]:
     rows = _rows(shelf, day, cells, (old.sha256, new.sha256 if new else log.ABSENT))
-    return rows | {"body": bodies, "source": pa.array([source_name((new or old).source)] * len(cells), pa.string())}
+    return rows | {"body": bodies, "source": _same(source_name((new or old).source), len(cells))}
+
+
+def _same(value: object, n: int, kind: pa.DataType | None = None) -> pa.Array:
+    return pa.repeat(pa.scalar(value, kind or pa.string()), n)
 
 
 def _chunks(table: pa.Table, name: str) -> Iterable[pa.Array]:

@@ -8,13 +8,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from lake import days
-from meta.timeframes import DAY, HOUR, MINUTE, day_start, days_between
+from lake import catalog, days
+from lake.verify import verify
+from meta.timeframes import DAY, HOUR, MINUTE, day_start, days_between, utc
 from p1_ingest.known import bars_of, lines
 from p1_ingest.sim.quirks import HEALTHY
 from p1_ingest.sources.coinglass import sim_source
@@ -23,6 +25,7 @@ from tests.follow_weeks import Cell
 from tests.follows import Moody, shelf
 from tests.test_p1_ingest_record import run
 
+Change = tuple[str, str, str, float | None, float | None]  # symbol, ts, column, old, new
 PROJECT = Path(__file__).resolve().parent.parent
 FIRST = date(2025, 5, 1)
 MORNING = day_start(FIRST) + 9 * HOUR + 7 * MINUTE
@@ -41,6 +44,7 @@ class Life:
 
 QUICK = Life("2h", 4, 1)
 LONG = Life("5m", 9, 3, ("BTCUSDT", "SOLUSDT"))
+MONTH = Life("5m", 31, 11)
 
 
 @pytest.fixture
@@ -65,7 +69,37 @@ def noons(life: Life, root: Path, url: str, kill_at: int = 0) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("life", [QUICK, pytest.param(LONG, marks=pytest.mark.long)], ids=["quick", "long"])
+def heard_changes(told: list[dict[str, Any]]) -> list[Change]:
+    """What changed from one line of a bar to its next, by these lines alone?"""
+    last: dict[tuple[str, str], dict[str, Any]] = {}
+    found = []
+    for line in told:
+        before = last.get(key := (line["symbol"], line["ts"]))
+        for name in (line.keys() | before.keys()) - {"symbol", "tf", "ts"} if before else ():
+            if line.get(name) != before.get(name):
+                found.append((*key, name, _number(before.get(name)), _number(line.get(name))))
+        last[key] = line
+    return found
+
+
+def kept_changes(root: Path, bars: set[tuple[str, str]]) -> list[Change]:
+    """What does the view tell of these bars?"""
+    with catalog.opened(root) as lake:
+        rows = lake.sql('SELECT symbol, epoch_ms(ts), "column", old, new FROM revisions').fetchall()
+    told = [(symbol, utc(ts), *rest) for symbol, ts, *rest in rows]
+    return [change for change in told if change[:2] in bars]  # type: ignore[misc]
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, str):
+        return datetime.fromisoformat(value).timestamp() * 1000
+    return None if value is None else float(value)
+
+
+LIVES = [QUICK, *(pytest.param(life, marks=pytest.mark.long) for life in (LONG, MONTH))]
+
+
+@pytest.mark.parametrize("life", LIVES, ids=["quick", "long", "month"])
 def test_weeks_of_following_are_a_batch_ingest_in_flat_memory(life: Life, root: Path) -> None:
     (root / "live").mkdir()
     cell = Cell(root / "clock", MORNING)
@@ -101,6 +135,11 @@ def test_weeks_of_following_are_a_batch_ingest_in_flat_memory(life: Life, root: 
             for line in lines(place.symbol, place.tf, bars, bars.ts.tolist()):
                 assert ours[json.loads(line)["ts"]] == json.loads(line)
     assert len(told) > len(ours) * len(places), "some bars were restated"
+    changed = heard_changes(told)
+    kept = kept_changes(root / "live", {(line["symbol"], line["ts"]) for line in told})
+    assert changed and sorted(map(repr, kept)) == sorted(map(repr, changed)), "every change is kept, none invented"
+    assert verify(root / "live") == []
+    print(f"{len(changed):,} changes of {len(told):,} lines, all kept and none more")
     warm = memory[1:]
     assert len(warm) >= 2
     assert max(warm) <= 1.05 * min(warm), [round(one / 2**20, 1) for one in memory]
