@@ -64,7 +64,8 @@ class Fetcher:
             second: list[Request] = []
             for outcome in chains:
                 lacking = [day for day in _days_of(outcome.request) if not (outcome.answer and outcome.answer.has(day))]
-                more = self._source.instead(outcome.request, lacking) if lacking and not outcome.why else []
+                asks = lacking and outcome.heard
+                more = self._source.instead(outcome.request, lacking, bool(outcome.why)) if asks else []
                 second += more
                 asked_instead |= {(outcome.request, day) for request in more for day in request.days}
             lines.append(self._look_up(chains, second))
@@ -145,9 +146,15 @@ class Fetcher:
         fetched = Fetched(settled, {})
         for said in settled.values():
             fetched.notes.update(f"{a.series}: {a.note}" for a in said if a.note)
+        answered = {(one.request.series, day) for one in outcomes if one.answer for day in _days_of(one.request)}
         for outcome in outcomes:
             for day in outcome.request.days:
-                if day in wanted and not (outcome.missing and (outcome.request, day) in asked_instead):
+                replaced = outcome.missing or (outcome.heard and (outcome.request.series, day) in answered)
+                if (outcome.request, day) in asked_instead and not outcome.answer and replaced:
+                    if outcome.why:
+                        doubt = outcome.why.partition(";")[0]
+                        fetched.notes[f"{outcome.request.series}: {doubt}; the files of its days were taken"] = 1
+                elif day in wanted:
                     self._mark(fetched, outcome, day)
         return fetched
 

@@ -139,6 +139,24 @@ def test_the_record_of_an_archive_makes_the_same_lake(
     assert told.data() == live.data()
 
 
+def test_of_a_month_whose_file_is_broken_the_files_of_its_days_are_taken(
+    root: Path, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    february, lost = the_days(28, date(2025, 2, 1)), date(2025, 2, 10)
+    for day in february:
+        if day != lost:
+            archive.bars("klines", SYMBOL, timeframe(TF), [day])
+    month = archive.bars("klines", SYMBOL, timeframe(TF), february, monthly=True)
+    month.with_name(month.name + ".CHECKSUM").write_text(f"{'0' * 64}  {month.name}\n")
+    live = run(binance(), shelf(root / "a"), february)
+    assert list(live.failed) == [lost], "what only the broken file has stays out, and is not taken for no bars"
+    assert "its .CHECKSUM says" in live.failed[lost] and len(live.committed) == 27
+    assert any(f"{month.name} has sha256" in line and "files of its days" in line for line in live.lines())
+    monkeypatch.setenv("BINANCE_VISION_URL", "http://127.0.0.1:9")
+    again("binance", root / "a", root / "b")
+    assert same(root / "a", root / "b")
+
+
 def test_a_replay_of_a_replay_is_the_same_again(root: Path) -> None:
     with SimVenue(CALM, lambda: NOW) as venue:
         run(sim_source(venue.url), shelf(root / "a"), the_days(4))

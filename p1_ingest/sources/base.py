@@ -166,8 +166,11 @@ class Source(Protocol):
     def read(self, request: Request, body: bytes) -> Answer:
         """What does this body say? Raises BadPayload."""
 
-    def instead(self, request: Request, days: Sequence[date]) -> list[Request]:
-        """What else can be asked for the days this request's answer lacked (404, or no row)? Often nothing."""
+    def instead(self, request: Request, days: Sequence[date], disbelieved: bool = False) -> list[Request]:
+        """What else can be asked for the days this request's answer lacked (404, or no row)? Often nothing.
+
+        disbelieved : it came, and is not what it should be (another digest, no sound file).
+        """
         return []
 
     def companion(self, request: Request) -> Request | None:

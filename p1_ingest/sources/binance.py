@@ -181,18 +181,21 @@ class Binance(Source):
         reader = {"metrics": files.metrics, "funding": files.settlements}.get(request.series, files.bars)
         return reader(text, request)
 
-    def instead(self, request: Request, days: Sequence[date]) -> list[Request]:
-        """What else can be asked for the days this file lacked? The other cadence, once; then REST, for young days."""
+    def instead(self, request: Request, days: Sequence[date], disbelieved: bool = False) -> list[Request]:
+        """What else can be asked for the days this file lacked? The other cadence, once; then REST, for young days.
+
+        A month's file may be broken where those of its days are sound; a day's own file has none beside it.
+        """
         tf, pair = timeframe(request.tf), self._pair(request.series, request.symbol)
         what, months = (request.series, request.symbol, pair, tf), archive.by_month(days).items()
         if request.series not in ("funding", "metrics"):
             if request.route == archive.MONTHLY:
                 return [archive.day_file(*what, day, [day], archive.DAILY + archive.SECOND) for day in days]
-            over = [(month, asked) for month, asked in months if self._is_over(month)]
+            over = [(month, asked) for month, asked in months if self._is_over(month) and not disbelieved]
             if request.route == archive.DAILY and over:
                 route = archive.MONTHLY + archive.SECOND
                 return [archive.month_file(*what, month, asked, route) for month, asked in over]
-        if self._route != "auto" or request.expects != "zip":
+        if disbelieved or self._route != "auto" or request.expects != "zip":
             return []
         return rest.asked(*what, rest.within_tail(request.series, days, self._clock()), rest.TAIL)
 

@@ -105,10 +105,10 @@ class CoinGlass(Source):
         spec = self._conf.series[series.name]
         return self._requests(series.name, spec, spec.path, symbol, tf, days)
 
-    def instead(self, request: Request, days: Sequence[date]) -> list[Request]:
+    def instead(self, request: Request, days: Sequence[date], disbelieved: bool = False) -> list[Request]:
         """What else can be asked for the days that had no row?"""
         spec = self._conf.series.get(request.series)
-        if spec is None or spec.instead is None or request.path != spec.path:
+        if disbelieved or spec is None or spec.instead is None or request.path != spec.path:
             return []
         return self._requests(request.series, spec, spec.instead.path, request.symbol, timeframe(request.tf), days)
 

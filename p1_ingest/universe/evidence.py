@@ -134,10 +134,6 @@ def _tape(venue: Venue, pool: Executor, symbol: str, days: Sequence[date], known
     asked = [day for day in days if known is None or not known.denies(symbol, day)]
     for _, year in itertools.groupby(asked, key=lambda day: day.year):
         undecided |= _asked(venue, fetcher, tape, list(year))
-    doubted = sorted(tape.unverified)
-    if len(doubted) > 1:  # a month's file may be broken where those of its days are sound: half a month is days
-        for half in (doubted[::2], doubted[1::2]):
-            undecided |= _asked(venue, fetcher, tape, half)
     return replace(tape, undecided=tuple(sorted(undecided)))
 
 
@@ -149,8 +145,6 @@ def _asked(venue: Venue, fetcher: Fetcher, tape: Tape, chunk: Sequence[date]) ->
     failed = {day: fetched.reasons.get(day, "was not answered") for day in chunk if states[day] is State.FAILED}
     if unheard := sorted(day for day in failed if day in fetched.unheard or day not in fetched.reasons):
         raise Retryable(f"{tape.symbol} {unheard[0]}: {failed[unheard[0]]}; nothing is written")
-    for day in chunk:
-        tape.unverified.pop(day, None)
     tape.unverified.update(failed)
     _summed(tape, merged(fetched.answers.get(KLINES, ()), SUMMED), chunk, venue.tf)
     return {day for day in chunk if states[day] is State.WAITS}
