@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -14,7 +14,7 @@ from lake.parts import schema_digest, schema_of
 from meta.columns import BAR_COLUMNS, KEYS, Column
 from meta.datasets import DATASETS
 from meta.errors import Usage
-from p2_features import catalogue
+from p2_features import catalogue, coverage
 from p2_features.feature import Feature
 
 FEATURES = DATASETS["features"]
@@ -28,6 +28,7 @@ class Asked:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     reselect: bool = False
+    coverage: float | None = None
     warmup: int | None = None
     winsor_low: float | None = None
     winsor_high: float | None = None
@@ -35,6 +36,8 @@ class Asked:
     def checked(self) -> Asked:
         """Can this be asked at all? Returns it; raises Usage before anything is looked at."""
         catalogue.load().changed(winsor_low=self.winsor_low, winsor_high=self.winsor_high)
+        if self.coverage is not None and not self.reselect:
+            raise Usage("--coverage decides again which features there are; give --reselect with it")
         if self.warmup is not None and self.warmup < 0:
             raise Usage(f"--warmup {self.warmup} is below 0; give a number of bars")
         return self
@@ -48,7 +51,8 @@ class Asked:
 class Choice:
     """The features of one symbol at one timeframe, why others are left out, and the rules they are computed by.
 
-    warmup : bars of history a row needs (N of FORMULAS). window : W, bars.
+    warmup : bars of history a row needs (N of FORMULAS). window : W, bars. coverage : the share of bars that inputs had
+    to have, over which days; empty where that was not asked.
     """
 
     set_name: str
@@ -57,6 +61,7 @@ class Choice:
     settings: catalogue.Settings
     warmup: int
     window: int
+    coverage: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -107,6 +112,7 @@ class Choice:
                 for f in self.features
             },
             "left_out": dict(self.left_out),
+            "coverage": dict(self.coverage),
         }
 
 
@@ -128,15 +134,31 @@ def chosen(shelf: Shelf, bars: Shelf, asked: Asked) -> Choice:
     before = () if asked.set_name else tuple(name for name in before if name not in asked.exclude)
     without = tuple(name for name in without if name not in asked.include)
     features = found.features(shelf.tf, set_name, (*before, *asked.include))
+    thin, judged = _thin(features, said, bars, asked)
     if said and not asked.decides():
         kept, left_out = _as_decided(features, said, bars)
     else:
         known = {feature.name for feature in features}
-        exclude = (*asked.exclude, *(name for name in without if name in known and name not in asked.exclude))
-        kept, left_out = catalogue.select(features, offered(bars), asked.include, exclude)
+        again = (name for name in (*without, *thin) if name in known and name not in asked.exclude)
+        kept, left_out = catalogue.select(features, offered(bars), asked.include, (*asked.exclude, *again))
+        left_out |= {name: why for name, why in thin.items() if name in left_out and name not in asked.exclude}
     if not kept:
-        raise Usage(f"{shelf}: no feature is left; the source offers none of their inputs")
-    return Choice(set_name, kept, left_out, found.settings, warmup, window)
+        raise Usage(f"{shelf}: no feature is left; the source offers none of their inputs, or too little of them")
+    return Choice(set_name, kept, left_out, found.settings, warmup, window, judged)
+
+
+def _thin(
+    features: Sequence[Feature], said: Mapping | None, bars: Shelf, asked: Asked
+) -> tuple[dict[str, str], Mapping[str, object]]:
+    """Which features are left out for their inputs' coverage, now or as recorded, and what is recorded of it?"""
+    if asked.coverage is None:
+        kept = {} if said is None or asked.reselect else said
+        found = {name: why for name, why in kept.get("left_out", {}).items() if why.startswith(coverage.MARK)}
+        told = kept.get("coverage", {})
+    else:
+        found, (first, last) = coverage.thin(features, bars, asked.coverage)
+        told = {"least": asked.coverage, "first": str(first), "last": str(last)}
+    return {name: why for name, why in found.items() if name not in asked.include}, told
 
 
 def _recorded(said: Mapping, found: catalogue.Catalogue, shelf: Shelf) -> tuple[tuple[str, ...], tuple[str, ...]]:

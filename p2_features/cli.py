@@ -67,6 +67,10 @@ def _targets(
 @cli.option("--with", "include", multiple=True, metavar="F", help="Have this feature, and decide again.")
 @cli.option("--without", "exclude", multiple=True, metavar="F", help="Leave this feature out, and decide again.")
 @click.option("--reselect", is_flag=True, help="Decide again which features the symbol has.")
+@click.option(
+    "--coverage", type=click.FloatRange(0, 1, min_open=True), metavar="SHARE",
+    help="With --reselect: leave out what has an input on a smaller share of all committed bars.",
+)  # fmt: skip
 @click.option("--warmup", type=int, metavar="BARS", help="Bars of history a row needs; 30 days unless given.")
 @click.option("--winsor_low", type=float, metavar="Q", help="Lower quantile of the past a value is clipped to (0.01).")
 @click.option("--winsor_high", type=float, metavar="Q", help="Upper quantile of the past a value is clipped to (0.99).")
@@ -86,6 +90,7 @@ def build(
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     reselect: bool,
+    coverage: float | None,
     warmup: int | None,
     winsor_low: float | None,
     winsor_high: float | None,
@@ -102,6 +107,7 @@ def build(
     Examples:
         python -m p2_features build --symbol BTCUSDT
         python -m p2_features build --symbol BTCUSDT --without perp_share_60m
+        python -m p2_features build --symbol BTCUSDT --reselect --coverage 0.9
         python -m p2_features build --symbol BTCUSDT,ETHUSDT --engine processes
     """
     targets = _targets(glob, out, symbol, tf, lake)
@@ -110,7 +116,7 @@ def build(
     from p2_features.build import costly
     from p2_features.choice import Asked
 
-    asked = Asked(set_name, include, exclude, reselect, warmup, winsor_low, winsor_high).checked()
+    asked = Asked(set_name, include, exclude, reselect, coverage, warmup, winsor_low, winsor_high).checked()
 
     def finished(work: run.Started[Built]) -> Built:
         done = work.result()

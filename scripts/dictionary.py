@@ -69,6 +69,7 @@ FEATURES = {
     "columns": "the features, in column order",
     "features": "feature -> digest of its rule, formula, reach",
     "left_out": "feature -> why the symbol does not have it",
+    "coverage": "by `--reselect --coverage`: the share of bars inputs had to have (least), over which committed days",
 }
 RULES = {
     "k": "both barriers, in multiples of the unit",
