@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from meta.errors import Tampered
 
 OFFERED = "OFFERED.json"  # beside P1's days: which columns the source declares for this symbol
 FEATURES = "FEATURES.json"  # beside P2's days: which features this symbol has, and why the others are left out
+RULES = "RULES.json"  # beside any days: by which rules the last run made or asked for them
 
 
 def path(shelf: Shelf, name: str) -> Path:
@@ -48,3 +50,14 @@ def write(shelf: Shelf, name: str, note: dict[str, Any]) -> bool:
     disk.make_folders(target.parent)
     disk.write_over(target, data)
     return True
+
+
+def rules(shelf: Shelf, codes: Iterable[str]) -> dict[str, Any]:
+    """What is said of rules: the dataset's version and columns, and the digests (manifests: code) that are right."""
+    columns = [f"{column.name} {column.type}" for column in shelf.dataset.columns or ()]
+    return {"version": shelf.dataset.version, "columns": columns, "codes": sorted(set(codes))}
+
+
+def write_rules(shelf: Shelf, *codes: str) -> bool:
+    """Say that days of these digests are of today's rules. The caller holds the job lock."""
+    return write(shelf, RULES, rules(shelf, codes))

@@ -20,7 +20,7 @@ from meta.timeframes import TIMEFRAMES
 READERS, PACK = 4, 32  # threads, for hashing and reading leave the interpreter free; days handed to one at a time
 MOVE = "move it out of the lake"
 BESIDE = {".lake", "raw", "revisions"}  # in the folder of a lake of one symbol
-NOTES = {notes.OFFERED, notes.FEATURES}
+NOTES = {notes.OFFERED, notes.FEATURES, notes.RULES}
 
 
 @dataclass(frozen=True)

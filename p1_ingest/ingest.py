@@ -61,6 +61,7 @@ def ingest(
             run.finish(doubt)
         if summary.committed or known:
             notes.write(shelf, notes.OFFERED, offered(source, series, shelf, fetcher.listing))
+            notes.write_rules(shelf, *(code(source, shelf.symbol, shelf.tf, only) for only in (True, False)))
     return summary
 
 

@@ -82,6 +82,7 @@ def resample(
     with commit.writing(target, wait) as writer:
         known = days.committed(target)
         _not_over_ingested(target, known, force)
+        notes.write_rules(target, code())
         rules, made_of = code(), {day: fresh.resampled_inputs(source.tf.name, day, have[day]) for day in wanted}
         stale = [day for day in wanted if not fresh.is_fresh(known.get(day), made_of[day], rules)]
         done.fresh = len(wanted) - len(stale)

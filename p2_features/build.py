@@ -116,6 +116,7 @@ def building(
     built.command = days.command(shelf)
     with commit.writing(shelf, wait) as writer:
         notes.write(shelf, notes.FEATURES, choice.note())
+        notes.write_rules(shelf, choice.code())
         candidates = [day for day in wanted if _warm(day, known_bars, choice, bars)]
         built.warming = len(wanted) - len(candidates)
         stale = [day for day in candidates if not _is_fresh(shelf, day, known_bars, choice)]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from lake import commit, days, fresh, orphans, run, stretches
+from lake import commit, days, fresh, notes, orphans, run, stretches
 from lake.manifest import Entry
 from lake.run import Engine
 from lake.span import Span
@@ -95,6 +95,7 @@ def building(
         raise NotReady(f"{work.bars} has no committed day in {work.bars.root}; name the bars with --bars")
     built = Built(work.shelf.symbol, work.shelf.tf.name)
     with commit.writing(work.shelf, wait) as writer:
+        notes.write_rules(work.shelf, work.rules.code())
         minutes = days.committed(work.minutes) if work.minutes else {}
         own = work.rules.events.own(work.shelf.symbol, work.shelf.tf)
         stale = [day for day in wanted if not _is_fresh(work, day, known[day], bars, minutes, own)]

