@@ -5,7 +5,12 @@ PY := .venv/bin/python
 SYMBOLS ?= $(SYMBOL)
 BARE := $(if $(strip $(SYMBOLS)),$(foreach s,$(SYMBOLS),--symbol $(s)))
 PICK := $(BARE) $(if $(TF),$(foreach t,$(TF),--tf $(t))) $(if $(LAKE),--lake $(LAKE))
-SPAN := $(if $(DAYS),--days $(DAYS)) $(if $(START),--start $(START)) $(if $(END),--end $(END))
+# What the command line says goes before the environment.
+ifneq ($(and $(filter environment,$(origin DAYS)),$(START)$(END)),)
+DAYS :=
+endif
+SPAN = $(if $(and $(DAYS),$(START),$(END)),$(error DAYS=$(DAYS), START=$(START) and END=$(END) contradict each other; \
+	give two of them at most))$(if $(DAYS),--days $(DAYS)) $(if $(START),--start $(START)) $(if $(END),--end $(END))
 COMMA := ,
 SPACE := $(subst ,, )
 # A test that hangs is a failure that shows where, never a run without end.
@@ -66,6 +71,7 @@ views: .venv/ready  ## bring the DuckDB catalog up to date and list its views
 export: .venv/ready  ## tables to take away, into exports/ (EXPORT=all, candles, funding, oi, features, labels or train)
 	$(PY) -m reports export $(or $(EXPORT),all) $(foreach s,$(or $(SYMBOLS),BTC),--coin $(s)) \
 		$(if $(filter funding oi,$(EXPORT)),,--intervals $(or $(subst $(SPACE),$(COMMA),$(strip $(TF))),all)) \
+		$(if $(and $(DAYS),$(START)$(END)),$(error an export takes DAYS, or START and END; give one or the other)) \
 		$(if $(DAYS),--days $(DAYS)) $(if $(START),--start-time $(START)) $(if $(END),--end-time $(END)T23:59:59) \
 		$(if $(LAKE),--lake $(LAKE))
 

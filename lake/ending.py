@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -42,6 +43,7 @@ def status(commands: click.Group, name: str, argv: list[str] | None = None) -> i
     """With which exit code does this command line end?"""
     words = sys.argv[1:] if argv is None else argv
     signal.signal(signal.SIGTERM, _on_sigterm)
+    _speak_utf8()
     try:
         own: dict[str, Any] = {"standalone_mode": False, "complete_var": completion.VARIABLE, "obj": words}
         result = commands.main(words, prog_name=f"python -m {name}", **own)
@@ -66,6 +68,13 @@ def status(commands: click.Group, name: str, argv: list[str] | None = None) -> i
     except Exception as error:  # noqa: BLE001 — the one place where a fault of ours becomes one line
         _trace(words)
         return _told(f"fault in perplake: {type(error).__name__}: {error}; run again with --debug and report it", 1)
+
+
+def _speak_utf8() -> None:
+    """Under LC_ALL=C as well: what is said holds a … or a μ, and tables are drawn with lines."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower().replace("-", "") != "utf8":
+            stream.reconfigure(encoding="utf-8")
 
 
 def _see(error: click.UsageError, name: str) -> str:

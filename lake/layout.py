@@ -16,6 +16,7 @@ from meta.timeframes import TIMEFRAMES, Timeframe
 
 MANIFEST, SUCCESS = "MANIFEST.tsv", "_SUCCESS"
 DAY_FOLDER = re.compile(r"y=([0-9]{4})/m=([0-9]{2})/d=([0-9]{2})")
+PATTERN = "*?["
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def shelf_at(folder: Path, dataset: Dataset, tf: Timeframe, symbol: str) -> Shel
     Raises Usage where the ending names another dataset, timeframe or symbol than the one asked for, or where the folder
     is the root of a whole lake.
     """
-    place, symbol = _placed(folder), checked_symbol(symbol)
+    place, symbol = unpatterned(_placed(folder)), checked_symbol(symbol)
     named = _named(place)
     if named is None:
         if any((place / kind).is_dir() for kind in FOLDERS):
@@ -79,6 +80,13 @@ def shelf_at(folder: Path, dataset: Dataset, tf: Timeframe, symbol: str) -> Shel
     if (named.dataset, named.tf, named.symbol) != (dataset, tf, symbol):
         raise Usage(f"{folder} is the folder of {named}, not of {dataset.phase} {tf} {symbol}; name the matching one")
     return named
+
+
+def unpatterned(where: Path) -> Path:
+    """The path itself. Raises Usage where SQL, which has to name it, would read a pattern."""
+    if set(str(where)) & set(PATTERN):
+        raise Usage(f"lake {where} has *, ? or [ in its path, a pattern to SQL; give it a plainer path")
+    return where
 
 
 def _placed(path: Path | str) -> Path:
@@ -136,7 +144,7 @@ def selected(glob: str, dataset: Dataset, tf: Timeframe | None = None, symbol: s
 
 def root_of(glob: str) -> Path | None:
     """Which official lake does a glob over part files lie in, by its words alone? None where they do not say."""
-    fixed = Path(*itertools.takewhile(lambda part: not set(part) & set("*?["), Path(glob).absolute().parts))
+    fixed = Path(*itertools.takewhile(lambda part: not set(part) & set(PATTERN), Path(glob).absolute().parts))
     named = _named(fixed) or next((found for above in fixed.parents if (found := _named(above))), None)
     return named.root if named else None
 

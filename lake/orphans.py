@@ -8,6 +8,7 @@ from datetime import date
 
 from lake import days
 from lake.commit import Writer
+from lake.layout import Shelf
 from lake.span import Span
 
 MONTH = 31  # days
@@ -36,6 +37,11 @@ class Orphans:
 
 def _between(some: tuple[date, ...]) -> str:
     return str(some[0]) if len(some) == 1 else f"{some[0]} … {some[-1]}"
+
+
+def all_may_go(shelf: Shelf, inputs: Collection[date], prune: bool) -> bool:
+    """Are all days of this shelf orphans, with leave to take them away: no input is left that makes any?"""
+    return prune and not inputs and bool(days.committed(shelf))
 
 
 def take_away(writer: Writer, span: Span, wanted: Collection[date], prune: bool) -> Orphans:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lake import settings
-from lake.layout import Shelf, checked_or_none, shelf
+from lake.layout import Shelf, checked_or_none, shelf, unpatterned
 from meta.datasets import DATASETS, FOLDERS, Dataset
 from meta.errors import PerplakeError, Refused, Usage
 from meta.timeframes import TIMEFRAMES
@@ -29,14 +29,19 @@ def root(flag: str | Path | None = None, source: str | None = None) -> Path:
     """
     named = flag or settings.variable("PERPLAKE_LAKE")
     if named:
-        return utf8(Path(named).absolute())
+        return _plain(Path(named).absolute())
     chosen = settings.lake_conf().root
     if chosen:
-        return settings.PROJECT / chosen
-    real = settings.PROJECT / "data"
+        return _plain(settings.PROJECT / chosen)
+    real = _plain(settings.PROJECT / "data")
     if source_in_use(source) != SIM or any(first_days(real)):
         return real
     return settings.PROJECT / "data-sim"
+
+
+def _plain(where: Path) -> Path:
+    """The lake's root, absolute. Raises Usage where it is no text, or SQL could not name it."""
+    return utf8(unpatterned(where))
 
 
 def utf8(path: Path) -> Path:

@@ -109,7 +109,7 @@ def building(
     """
     known_bars = days.committed(bars)
     wanted = span.of(list(known_bars))
-    if not wanted:
+    if not wanted and not orphans.all_may_go(shelf, known_bars, prune):
         raise NotReady(days.none_of(bars, known_bars, "ingest"))
     choice = chosen(shelf, bars, asked)
     built = Built(shelf.symbol, shelf.tf.name, tuple(f.name for f in choice.features), choice.left_out)

@@ -29,6 +29,7 @@ class Built:
     unchanged: int = 0
     waiting: list[date] = field(default_factory=list)
     rows: int = 0
+    replaced: int = 0  # days that stood there by other rules
     reasons: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
     orphans: orphans.Orphans = field(default_factory=orphans.Orphans)
@@ -42,6 +43,8 @@ class Built:
         ]
         if self.rows:
             told.append(f"{name}: " + ", ".join(f"{o} {n / self.rows:.2%}" for o, n in self.outcomes.most_common()))
+        if self.replaced:
+            told.append(f"{name}: {self.replaced} of these days had labels of other rules, which are replaced")
         told += self.orphans.lines(name)
         told += [f"{name}: no label on {n:,} rows: {why}" for why, n in self.reasons.items() if n and why != "labelled"]
         return told
@@ -53,7 +56,7 @@ class Built:
         return {
             "symbol": self.symbol,
             "tf": self.tf,
-            "days": {**told, "waiting": waiting, **self.orphans.data()},
+            "days": {**told, "of_other_rules": self.replaced, "waiting": waiting, **self.orphans.data()},
             "rows": self.rows,
             "outcomes": dict(self.outcomes),
             "not_labelled": {why: n for why, n in self.reasons.items() if why != "labelled"},
@@ -88,10 +91,10 @@ def building(
     """
     known = days.committed(work.features)
     wanted = span.of(list(known))
-    if not wanted:
+    if not wanted and not orphans.all_may_go(work.shelf, known, prune):
         raise NotReady(days.none_of(work.features, known, "build"))
     bars = days.committed(work.bars)
-    if not bars:
+    if wanted and not bars:
         raise NotReady(f"{work.bars} has no committed day in {work.bars.root}; name the bars with --bars")
     built = Built(work.shelf.symbol, work.shelf.tf.name)
     with commit.writing(work.shelf, wait) as writer:
@@ -100,6 +103,8 @@ def building(
         own = work.rules.events.own(work.shelf.symbol, work.shelf.tf)
         stale = [day for day in wanted if not _is_fresh(work, day, known[day], bars, minutes, own)]
         built.fresh = len(wanted) - len(stale)
+        stood = (days.entry(work.shelf, day) for day in stale)
+        built.replaced = sum(known is not None and known.code != work.rules.code() for known in stood)
         chunks = stretches.stretches(stale, APART)
         outcomes = run.spread(engine, labelled, (Task(work, tuple(chunk), own) for chunk in chunks))
         yield

@@ -120,14 +120,14 @@ def build(
     """
     labels, bars = days.committed(work.labels), days.committed(work.bars)
     wanted = span.of(list(labels))
-    if not wanted:
+    if not wanted and not orphans.all_may_go(work.shelf, labels, prune):
         raise NotReady(days.none_of(work.labels, labels, "label"))
     done = Weighed(work.shelf.symbol, work.shelf.tf.name)
     with commit.writing(work.shelf, wait) as writer:
         notes.write_rules(work.shelf, work.code())
         stale = [day for day in wanted if not _is_fresh(work, day, labels, bars)]
         done.fresh = len(wanted) - len(stale)
-        chunks, first = stretches.stretches(stale, APART), min(labels)
+        chunks, first = stretches.stretches(stale, APART), min(labels, default=date.max)
         done.committed = stretches.published(
             writer, chunks, chunks, lambda chunk: _weigh(writer, work, chunk, first, done), tell
         )

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from lake import commit, days, log, orphans, verify
 from lake.orphans import Orphans
 from lake.span import Span
-from meta.errors import Refused
+from meta.errors import NotReady, Refused
 from p2_features.build import build as build_features
 from p2_features.choice import Asked
 from p3_labels.cli import commands
@@ -97,8 +97,14 @@ def test_most_days_are_only_taken_away_where_that_is_asked_for(root: Path, monke
     argv = ["triple-barrier", "--lake", str(root), "--tf", TF, "--symbol", "BTCUSDT", "--k", "4"]
     told = CliRunner().invoke(commands, argv, standalone_mode=False).output
     assert "days stay" in told and "give --prune" in told
-    CliRunner().invoke(commands, [*argv, "--prune"], standalone_mode=False)
+    told = CliRunner().invoke(commands, [*argv[:-1], "3", "--prune"], standalone_mode=False).output
+    assert "BTCUSDT 1h: 1 of these days had labels of other rules, which are replaced" in told
     assert list(days.committed(shelf(root, "labels"))) == [EVERY[30]]
+    faults.removed(shelf(root, "features"), EVERY[30])
+    with pytest.raises(NotReady, match="no committed day"):
+        label(root)
+    told = CliRunner().invoke(commands, [*argv, "--prune"], standalone_mode=False).output
+    assert "1 days taken away" in told and not days.committed(shelf(root, "labels"))
 
 
 def test_only_days_of_the_range_are_taken_away(root: Path) -> None:

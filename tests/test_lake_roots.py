@@ -7,11 +7,23 @@ from pathlib import Path
 import click
 import pytest
 
+from lake import layout, roots
 from lake.ending import status
+from meta.datasets import DATASETS
+from meta.errors import Usage
+from meta.timeframes import timeframe
 from p1_ingest import cli as p1
 from p2_features import cli as p2
 from p3_labels import cli as p3
 from tests import lakes
+
+
+@pytest.mark.parametrize("odd", ["a[b]", "a*", "what?"])
+def test_a_root_that_sql_would_take_for_a_pattern_is_refused_by_every_command(odd: str, tmp_path: Path) -> None:
+    with pytest.raises(Usage, match="a pattern to SQL; give it a plainer path"):
+        roots.root(tmp_path / odd)
+    with pytest.raises(Usage, match="a pattern to SQL; give it a plainer path"):
+        layout.shelf_at(tmp_path / odd / "parquet/1h/BTCUSDT", DATASETS["bars"], timeframe("1h"), "BTCUSDT")
 
 
 @pytest.mark.parametrize("free", [False, True])
