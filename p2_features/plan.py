@@ -167,8 +167,9 @@ class _Draft:
     def remembered(self, past: Past, tail: int) -> int:
         """Where does what is remembered for this past begin? What starts at zero or long ago is marked."""
         if past.then == "percentile":
-            at = self.room(past_of.WINDOW + past.window)
-            self.zeros.append((at, 1, past_of.MARK, 0))
+            ring = past.window + 1
+            at = self.room(past_of.RUNS + 2 * ring)
+            self.zeros += [(at, 1, past_of.MARK, 0), (at + past_of.RUNS + ring, 1, ring, 0)]
             return at
         at = self.room(past_of.CELLS + past.window * past_of.CELL + 2 * tail)
         cells = (at + past_of.CELLS, past.window, past_of.CELL, past_of.N_OLD)

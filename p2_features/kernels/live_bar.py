@@ -59,7 +59,7 @@ def feature_now(
             x, t, at, window, plan[entry + 6], numbers[entry + 7], numbers[entry + 8], plan[entry + 3], plan[entry + 4],
             memory, whole,
         )  # fmt: skip
-    return x if plan[entry + 1] == PLAIN else next_percentile(x, t, at, window, plan[entry + 4], memory, whole)
+    return x if plan[entry + 1] == PLAIN else next_percentile(x, at, window, plan[entry + 4], memory, whole)
 
 
 @inner

@@ -26,8 +26,9 @@ COUNT, LOW, HIGH, LAST, TURN = 0, 1, 2, 3, 4
 C_OLD, C_NEW, N_NEW, S_NEW, Q_NEW, W_LAST, CELLS = 5, 6, 7, 8, 9, 10, 11
 # A cell: x, w, and the old block's sums from there to its end. What a bar needs lies side by side.
 X, W, N_OLD, S_OLD, Q_OLD, CELL = 0, 1, 2, 3, 4, 5
-# A percentile's memory: the counts of the window (known, below and equal to the mark), the mark, the window.
-KNOWN, BELOW, EQUAL, MARK, WINDOW = 0, 1, 2, 3, 4
+# A percentile's memory: the counts of the window (known, below and equal to the mark; bars), the oldest and the newest
+# run, the mark; then, in rings of W + 1, the value of each run of equal bars and its length.
+KNOWN, BELOW, EQUAL, HELD, OLDEST, NEWEST, MARK, RUNS = 0, 1, 2, 3, 4, 5, 6, 7
 LONG_AGO = -(1 << 60)
 
 
@@ -132,33 +133,73 @@ def next_zscore(
 
 
 @inner
-def rank_window(x: float, at: int, window: int, memory: np.ndarray, whole: np.ndarray) -> None:
-    """Count how many values the window holds, how many below x and how many equal to it."""
-    values, count, below, equal = memory[at + WINDOW : at + WINDOW + window], 0, 0, 0
+def count_runs(x: float, at: int, values: np.ndarray, lengths: np.ndarray, whole: np.ndarray) -> None:
+    """Add up the bars of these runs: those known, those below x and those equal to it."""
+    known, below, equal = 0, 0, 0
     for i in range(values.size):
-        count += values[i] == values[i]
-        below += values[i] < x
-        equal += values[i] == x
-    whole[at + KNOWN], whole[at + BELOW], whole[at + EQUAL], memory[at + MARK] = count, below, equal, x
+        known += lengths[i] if values[i] == values[i] else 0
+        below += lengths[i] if values[i] < x else 0
+        equal += lengths[i] if values[i] == x else 0
+    whole[at + KNOWN] += known
+    whole[at + BELOW] += below
+    whole[at + EQUAL] += equal
+
+
+@inner
+def rank_window(x: float, at: int, window: int, memory: np.ndarray, whole: np.ndarray) -> None:
+    """Count how many values the window holds, how many below x and how many equal to it.
+
+    By runs: what stands still for hours has few, and a window read whole would be the slowest part of its bar.
+    """
+    whole[at + KNOWN], whole[at + BELOW], whole[at + EQUAL], memory[at + MARK] = 0, 0, 0, x
+    ring = window + 1
+    first, end = whole[at + OLDEST], whole[at + NEWEST] + 1
+    values, lengths = memory[at + RUNS : at + RUNS + ring], whole[at + RUNS + ring : at + RUNS + 2 * ring]
+    if first >= end:
+        count_runs(x, at, values[first:], lengths[first:], whole)
+        first = 0
+    count_runs(x, at, values[first:end], lengths[first:end], whole)
+
+
+@inner
+def next_run(new: float, at: int, window: int, memory: np.ndarray, whole: np.ndarray) -> float:
+    """Let a bar into the window and the oldest one out of it: which value was that? NaN where there was none."""
+    ring, values, gone = window + 1, at + RUNS, math.nan
+    lengths = values + ring
+    if whole[at + HELD] == window:
+        if whole[lengths + whole[at + OLDEST]] == 0:
+            whole[at + OLDEST] = (whole[at + OLDEST] + 1) % ring
+        gone = memory[values + whole[at + OLDEST]]
+        whole[lengths + whole[at + OLDEST]] -= 1
+    else:
+        whole[at + HELD] += 1
+    newest = memory[values + whole[at + NEWEST]]
+    if newest == new or (newest != newest and new != new):
+        whole[lengths + whole[at + NEWEST]] += 1
+    else:
+        whole[at + NEWEST] = (whole[at + NEWEST] + 1) % ring
+        memory[values + whole[at + NEWEST]] = new
+        whole[lengths + whole[at + NEWEST]] = 1
+    return gone
 
 
 @inner
 def next_percentile(
-    x: float, t: int, at: int, window: int, least: int, memory: np.ndarray, whole: np.ndarray
+    x: float, at: int, window: int, least: int, memory: np.ndarray, whole: np.ndarray
 ) -> float:  # fmt: skip
-    """Which share of the past of the bar at absolute position t lies below it? As past_percentile.
+    """Which share of the past of the bar that follows the last one lies below it? As past_percentile.
 
     Funding stands still for hours: while it does, a bar changes the counts by the value that leaves and the one that
-    enters, and the window need not be read.
+    enters, and no run need be read.
     """
-    cell, out = at + WINDOW + t % window, math.nan
+    out = math.nan
     if abs(x) < math.inf:
         if memory[at + MARK] != x:
             rank_window(x, at, window, memory, whole)
         if whole[at + KNOWN] >= max(least, 1):
             out = percentile_from(whole[at + BELOW], whole[at + EQUAL], whole[at + KNOWN])
-    gone, mark, new = memory[cell], memory[at + MARK], present(x)
-    memory[cell] = new
+    mark, new = memory[at + MARK], present(x)
+    gone = next_run(new, at, window, memory, whole)
     whole[at + KNOWN] += int(new == new) - int(gone == gone)
     whole[at + BELOW] += int(new < mark) - int(gone < mark)
     whole[at + EQUAL] += int(new == mark) - int(gone == mark)
