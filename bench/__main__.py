@@ -15,22 +15,36 @@ import bench
 REPORT = Path(__file__).resolve().parent.parent / "reports" / "bench.md"
 
 
-def main() -> None:
-    """Run every module of this folder that has a `main`, and keep what it prints."""
+def told(name: str) -> tuple[str, str | None]:
+    """What does this module print, and in one line why did it end early? None where it ran to its end."""
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        try:
+            importlib.import_module(name).main()
+        except (Exception, SystemExit) as error:  # whatever one of them dies of, the others are still to be run
+            line = next(iter(str(error).splitlines()), "")
+            return said.getvalue(), f"{type(error).__name__}: {line}" if line else type(error).__name__
+    return said.getvalue(), None
+
+
+def main(names: list[str], report: Path = REPORT) -> int:
+    """Run these modules, or every one of this folder that has a `main`; keep what they print. How many failed?"""
     pages = [
         f"# Benchmarks\n\n{platform.machine()}, Python {platform.python_version()}; both sides in one run, medians.\n"
     ]
-    for found in sorted(module.name for module in pkgutil.iter_modules(bench.__path__)):
-        if found.startswith("_"):
-            continue
-        module = importlib.import_module(f"bench.{found}")
-        sys.stderr.write(f"bench.{found} …\n")
-        with contextlib.redirect_stdout(io.StringIO()) as said:
-            module.main()
-        pages.append(f"## python -m bench.{found}\n\n```\n{said.getvalue().strip()}\n```\n")
-        REPORT.write_text("\n".join(pages), encoding="utf-8")
-    sys.stdout.write(f"wrote {REPORT.name} in reports/\n")
+    failed = 0
+    found = sorted(module.name for module in pkgutil.iter_modules(bench.__path__) if not module.name.startswith("_"))
+    for name in names or [f"bench.{module}" for module in found]:
+        sys.stderr.write(f"{name} …\n")
+        said, fault = told(name)
+        pages.append(f"## python -m {name}\n\n```\n{said.strip()}\n```\n")
+        if fault:
+            failed += 1
+            pages.append(f"**Ended early** with {fault}\n")
+            sys.stderr.write(f"{name} failed ({fault}); run `python -m {name}` alone to see where\n")
+        report.write_text("\n".join(pages), encoding="utf-8")
+    sys.stdout.write(f"wrote {report.name} in {report.parent.name}/" + (f", {failed} failed\n" if failed else "\n"))
+    return failed
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(min(main(sys.argv[1:]), 1))
