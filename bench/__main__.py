@@ -20,7 +20,7 @@ def told(name: str) -> tuple[str, str | None]:
     with contextlib.redirect_stdout(io.StringIO()) as said:
         try:
             importlib.import_module(name).main()
-        except (Exception, SystemExit) as error:  # whatever one of them dies of, the others are still to be run
+        except (Exception, SystemExit) as error:  # noqa: BLE001  whatever one dies of, the others are to be run
             line = next(iter(str(error).splitlines()), "")
             return said.getvalue(), f"{type(error).__name__}: {line}" if line else type(error).__name__
     return said.getvalue(), None

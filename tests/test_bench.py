@@ -32,12 +32,11 @@ def test_a_module_that_fails_is_one_line_and_the_others_run(
     assert main(names, tmp_path / "bench.md") == 1
     page = (tmp_path / "bench.md").read_text(encoding="utf-8")
     assert page.count("measured 7 ns") == 2
-    assert f"**Ended early** with {type(fault).__name__}: {str(fault).splitlines()[0]}\n" in page
+    told = f"{type(fault).__name__}: {str(fault).splitlines()[0]}"
+    assert f"**Ended early** with {told}\n" in page
     out, err = capsys.readouterr()
     assert out.endswith("1 failed\n")
-    assert [line for line in err.splitlines() if "failed" in line] == [
-        f"made_a failed ({type(fault).__name__}: {str(fault).splitlines()[0]}); run `python -m made_a` alone to see where"
-    ]
+    assert f"\nmade_a failed ({told}); run `python -m made_a` alone to see where\nmade_b …\n" in err
 
 
 def test_modules_that_all_run_end_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,14 +10,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from lake import ending
+from lake.settings import PROJECT
 from meta.errors import NotReady
 from meta.timeframes import TIMEFRAMES
+from p2_features import catalogue
 from p2_features import compute as computing
 from p2_features.audit import Audit, audited, live_faults
 from p2_features.cli import commands
 from p2_features.compute import compute
+from p2_features.expressions import Program
 from p2_features.feature import Feature
 from p2_features.kernels.past_percentile import past_percentile
 from p2_features.plain import value_at
@@ -260,3 +264,29 @@ def test_the_command_says_what_is_missing(lake: Path, tmp_path: Path, capsys: py
     assert re.search(r"takes 1,9\d\d bars, and there are 240; give more days", capsys.readouterr().err)
     assert audit_command(tmp_path, tmp_path / "a.json") == 1
     assert "has no committed day there; run `python -m p1_ingest ingest" in capsys.readouterr().err
+
+
+def test_a_leak_in_a_feature_of_ones_own_conf_is_red(
+    lake: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """conf cannot say a leak (test_p2_features_catalogue), so `past` itself is made to look ahead here."""
+    said = yaml.safe_load((PROJECT / "conf" / "features.yaml").read_text(encoding="utf-8"))
+    own = {"of": "ln(past(open, 1) / open)", "unit": "log return", "meaning": "x", "source": "x"}
+    said["sets"] = {"mine": {"my_return": own}}
+    conf = tmp_path / "features.yaml"
+    conf.write_text(yaml.safe_dump(said, sort_keys=False), encoding="utf-8")
+    monkeypatch.setattr(catalogue, "conf_path", lambda _: conf)
+    out = tmp_path / "audit.json"
+    assert audit_command(lake, out, "--set", "mine") == 0
+    honestly = computing.evaluated
+
+    def ahead(program: Program, columns: Values, *rest: int) -> np.ndarray:
+        is_own = program.columns == ("open",)
+        return honestly(program, {**columns, "open": later(columns["open"], 2)} if is_own else columns, *rest)
+
+    monkeypatch.setattr(computing, "evaluated", ahead)
+    capsys.readouterr()
+    assert audit_command(lake, out, "--set", "mine") == 3
+    assert re.search(r"future: feature my_return, input open, bar 2025-\d\d-\d\dT", capsys.readouterr().err)
+    faults = json.loads(out.read_text())["BTCUSDT"]["checks"]["future"]["offenders"]
+    assert {(fault["feature"], fault["input"]) for fault in faults} == {("my_return", "open")}

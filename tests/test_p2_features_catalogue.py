@@ -306,3 +306,30 @@ def test_every_function_of_the_language_is_in_the_docs() -> None:
     text = (PROJECT / "docs" / "adding-a-feature.md").read_text(encoding="utf-8")
     for word in (*catalogue.FUNCTIONS, *catalogue.CLOCKS, "pi", *catalogue.Settings.__struct_fields__):
         assert f"`{word}" in text, word
+
+
+LEAKS = {
+    "a bar ahead": {"of": "past(close, -1) / close"},
+    "an hour ahead": {"of": "past(close, -1h) / close"},
+    "this bar as its past": {"of": "past(close, 0)"},
+    "a bar ahead, worked out": {"of": "past(close, 2 - 3)"},
+    "a bar ahead, taken back twice": {"of": "past(past(close, -2), 1)"},
+    "by another name": {"of": "future(close, 1)"},
+    "a sum ahead": {"sums": {"buy": "perp_taker_buy"}, "over": "-60m", "of": "buy"},
+    "a sum of what is ahead": {"sums": {"buy": "past(perp_taker_buy, -1)"}, "over": "60m", "of": "buy"},
+}
+
+
+@pytest.mark.parametrize("leak", LEAKS)
+def test_no_entry_can_say_a_later_bar(tmp_path: Path, leak: str) -> None:
+    """Whatever else is accepted looks back alone: test_one_bar_alone_has_the_bits_it_has_among_a_year."""
+    with pytest.raises(Usage, match="rise") as refused:
+        catalogue.load(written(tmp_path, **LEAKS[leak])).features(FIVE, "mine")
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("setting", ["carried_most", "window_days", "quantile_least_bars", "mean_least_part"])
+def test_no_setting_can_turn_time_around(tmp_path: Path, setting: str) -> None:
+    said = yaml.safe_load(written(tmp_path).read_text(encoding="utf-8"))
+    with pytest.raises(Usage, match=setting):
+        catalogue.load(saved(tmp_path, {**said, "settings": {setting: -1}})).features(FIVE, "mine")
