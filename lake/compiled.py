@@ -38,6 +38,8 @@ def place() -> tuple[Path, bool]:
     if _folder is not None:
         return _folder, _writable(_folder)
     named = os.environ.get(VARIABLE)
+    if named and Path(named).name == _state():  # a parent's answer, handed to a worker or to a command it started
+        return Path(named), _writable(Path(named))
     homes = [Path(named)] if named else [PROJECT / ".numba-cache", Path.home() / ".cache" / "perplake"]
     home = next((home for home in homes if _writable(home)), None)
     return (home or homes[0]) / _state(), home is not None

@@ -95,7 +95,8 @@ def spread(engine: Engine, function: Callable[[T], R], tasks: Iterable[T]) -> It
 
     def submit_next() -> None:
         for task in todo:
-            waiting.append(pool.submit(function, task))
+            with _all_alive():
+                waiting.append(pool.submit(function, task))
             return
 
     for _ in range(engine.workers + 1):
@@ -103,16 +104,23 @@ def spread(engine: Engine, function: Callable[[T], R], tasks: Iterable[T]) -> It
     return _taken(waiting, submit_next)
 
 
+@contextlib.contextmanager
+def _all_alive() -> Iterator[None]:
+    """Say in one line that a worker is gone. The executor notices, even where one dies before its first task."""
+    try:
+        yield
+    except BrokenExecutor:
+        raise PerplakeError(
+            "a worker process ended before its work was done (out of memory?); run again with fewer --workers"
+        ) from None
+
+
 def _taken(waiting: deque[Future[R]], submit_next: Callable[[], None]) -> Iterator[R]:
     try:
         while waiting:
             done = waiting.popleft()
-            try:
+            with _all_alive():
                 result = done.result()
-            except BrokenExecutor:
-                raise PerplakeError(
-                    "a worker process ended before its work was done (out of memory?); run again with fewer --workers"
-                ) from None
             submit_next()
             yield result
     finally:

@@ -35,8 +35,12 @@ def locks_held(_: int) -> list[str]:
     return [where for name in names if os.path.exists(name) and "locks" in (where := os.readlink(name))]
 
 
-def die(_: int) -> int:
+def die(_: int = 0) -> int:
     os._exit(1)
+
+
+def cache_of(_: int) -> str:
+    return str(compiled.place()[0])
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +137,19 @@ def test_a_worker_inherits_no_lock(tmp_path: Path) -> None:
 def test_a_worker_that_dies_is_one_line() -> None:
     with run.engine("processes", 1) as engine, pytest.raises(PerplakeError, match=r"ended before .* fewer --workers"):
         list(run.spread(engine, die, [0]))
+
+
+def test_a_worker_that_dies_at_its_start_is_waited_for_by_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "_end_with_parent", die)
+    with run.engine("processes", 2) as engine:
+        for _ in range(2):  # as its tasks are handed over or taken back; then in a pool that is known to be broken
+            with pytest.raises(PerplakeError, match="ended before"):
+                list(run.spread(engine, square, range(20)))
+
+
+def test_a_worker_finds_the_kernels_its_parent_compiled(processes: run.Engine) -> None:
+    assert os.environ[compiled.VARIABLE] == str(compiled.place()[0])
+    assert list(run.spread(processes, cache_of, [0])) == [str(compiled.place()[0])]
 
 
 def test_an_unknown_engine_is_told_what_there_is() -> None:
