@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lake import locks, run, stretches
+from lake import compiled, locks, run, stretches
 from lake.layout import Shelf
 from meta.errors import NotReady, PerplakeError, Usage
 from p2_features import build as p2
