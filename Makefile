@@ -105,6 +105,9 @@ test-power: .venv/dev  ## the power goes at every change on disk: ext4, xfs, btr
 test-strace: .venv/dev  ## commands killed and failed from outside, by strace, at every change on disk: SAMPLE=30 a command
 	$(PY) -m tests.injected $(if $(SAMPLE),--most $(SAMPLE))
 
+test-signals: .venv/dev  ## commands interrupted at random instants, by Ctrl-C and SIGTERM: COUNT=20 a command, SEED
+	$(PY) -m tests.interrupted $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED))
+
 universe-round: .venv/ready  ## a universe of a made-up archive with dying and late symbols; what today's list would hide
 	$(PY) -m tests.universe_round
 

@@ -120,3 +120,7 @@ def _told(root: Path) -> Iterator[None]:
         raise Tampered(f"lake {root}: {said}; {advice.verify(root)}") from None
     except duckdb.Error as error:
         raise Usage(sandbox.one_line(error)) from None
+    except RuntimeError as error:
+        if str(error) == "Query interrupted":  # what DuckDB makes of Ctrl-C
+            raise KeyboardInterrupt from None
+        raise

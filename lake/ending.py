@@ -17,24 +17,28 @@ from lake import completion, settings
 from lake.cli import say
 from meta.errors import PerplakeError, Usage
 
-INTERRUPTED = (130, 143)
+SIGNALS = {signal.SIGINT: (130, "interrupted"), signal.SIGTERM: (143, "ended by SIGTERM")}
 SECRETS = ("COINGLASS_API_KEY", "BINANCE_API_KEY", "BINANCE_API_SECRET")
 _typed: dict[str, str] = {}  # secrets given as options: value -> the option
+_came: list[int] = []  # signals, in their order
 
 
 class _Terminated(BaseException):
     """SIGTERM arrived."""
 
 
-def _on_sigterm(_: int, __: FrameType | None) -> NoReturn:
-    raise _Terminated
+def _on_signal(number: int, _: FrameType | None) -> NoReturn:
+    _came.append(number)  # what is raised may be lost: DuckDB makes an error of its own of it
+    raise KeyboardInterrupt if number == signal.SIGINT else _Terminated
 
 
 def main(commands: click.Group, name: str, argv: list[str] | None = None) -> NoReturn:
     """Run a command line and end the process as DESIGN §6 says, with one line for every failure."""
     code = status(commands, name, argv)
+    for number in SIGNALS:  # one that comes so late has nothing more to tell
+        signal.signal(number, signal.SIG_DFL)
     sys.stdout.flush()
-    if code in INTERRUPTED:  # requests under way on other threads are not waited for
+    if any(code == ended for ended, _ in SIGNALS.values()):  # requests under way on other threads are not waited for
         os._exit(code)
     sys.exit(code)
 
@@ -42,8 +46,11 @@ def main(commands: click.Group, name: str, argv: list[str] | None = None) -> NoR
 def status(commands: click.Group, name: str, argv: list[str] | None = None) -> int:
     """With which exit code does this command line end?"""
     words = sys.argv[1:] if argv is None else argv
-    signal.signal(signal.SIGTERM, _on_sigterm)
     _speak_utf8()
+    _came.clear()
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _on_signal)
     try:
         own: dict[str, Any] = {"standalone_mode": False, "complete_var": completion.VARIABLE, "obj": words}
         result = commands.main(words, prog_name=f"python -m {name}", **own)
@@ -55,19 +62,25 @@ def status(commands: click.Group, name: str, argv: list[str] | None = None) -> i
         return 2
     except click.UsageError as error:
         return _told(f"{' '.join(error.format_message().split()).rstrip('.')}{_see(error, name)}", 2)
-    except (KeyboardInterrupt, click.Abort):
-        return _told("interrupted; what was committed stays, run the same command again to go on", 130)
-    except _Terminated:
-        return _told("ended by SIGTERM; what was committed stays, run the same command again to go on", 143)
+    except (KeyboardInterrupt, _Terminated, click.Abort):
+        return _interrupted()
     except BrokenPipeError:
         sys.stderr.close()
         return 1
-    except (PerplakeError, OSError, MemoryError) as error:
-        _trace(words)
-        return _told(line_of(error), getattr(error, "exit_code", 1))
     except Exception as error:  # noqa: BLE001 — the one place where a fault of ours becomes one line
-        _trace(words)
-        return _told(f"fault in perplake: {type(error).__name__}: {error}; run again with --debug and report it", 1)
+        return _interrupted() if _came else _failed(error, words)
+
+
+def _interrupted() -> int:
+    code, fact = SIGNALS[signal.Signals(_came[-1])] if _came else SIGNALS[signal.SIGINT]
+    return _told(f"{fact}; what was committed stays, run the same command again to go on", code)
+
+
+def _failed(error: Exception, words: list[str]) -> int:
+    _trace(words)
+    if isinstance(error, PerplakeError | OSError | MemoryError):
+        return _told(line_of(error), getattr(error, "exit_code", 1))
+    return _told(f"fault in perplake: {type(error).__name__}: {error}; run again with --debug and report it", 1)
 
 
 def _speak_utf8() -> None:

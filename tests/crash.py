@@ -185,15 +185,17 @@ def points(
     most: int | None = None,
     fork_every: int = 0,
     twice: int = 0,
+    part: tuple[int, int] = (0, 1),
 ) -> Report:
     """Strike the command at its changes to a copy of `lake`, look at the lake after each, run it again, look again.
 
     most : how many points at most (None: all). fork_every : each n-th kill is of a real process (0: none).
     twice : at each kill, so many more kills, one by one, of the run that follows (-1: at each of its changes).
+    part : which of how many parts of the points; so a long test is several.
     """
     plain = undisturbed(run, lake, scratch, mode)
     report = Report(made=set(plain.calls))
-    for turn, point in enumerate(some(all_points(plain.calls, kinds), most)):
+    for turn, point in enumerate(some(all_points(plain.calls, kinds), most)[part[0] :: part[1]]):
         forked = bool(fork_every) and point.kind in KILLS and turn % fork_every == 0
         root = lakes.copied(lake, scratch / "struck")
         ended, _ = strike(run, root, point, mode, forked)

@@ -1,4 +1,4 @@
-"""Ctrl-C while a program still loads ends it, and prints no traceback."""
+"""Ctrl-C and SIGTERM end a program at once, with no traceback, and nothing half done."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import signal
 import subprocess
 import sys
 
+import click
 import pytest
 
+from lake import cli, ending
 from lake.settings import PROJECT
+from tests import interrupted, lakes
 
 PIPE = 4096  # bytes; what loading tells of is more, so that the program waits in the middle of it
 
@@ -27,3 +30,43 @@ def test_an_interrupt_while_modules_load_is_no_traceback(program: str) -> None:
         told = started.stderr.read()
     assert started.returncode == -signal.SIGINT
     assert b"Traceback" not in told
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_that_a_library_makes_an_error_of_its_own_is_told_as_the_signal(
+    number: signal.Signals, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """DuckDB does: what our handler raises is lost, and `Query interrupted` comes instead."""
+
+    @click.group(cls=cli.Commands)
+    def commands() -> None:
+        """Nothing but a query."""
+
+    @commands.command()
+    def query() -> None:
+        try:
+            signal.raise_signal(number)
+        except BaseException:  # noqa: BLE001 — any of them
+            raise RuntimeError("Query interrupted") from None
+
+    before = {one: signal.getsignal(one) for one in ending.SIGNALS}
+    try:
+        assert ending.status(commands, "lake", ["query"]) == code
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+    told = capsys.readouterr().err
+    assert told.startswith("error: ") and told.count("\n") == 1 and "what was committed stays" in told
+
+
+QUICK = ["P1 rewrite", "P3 first", "export"]
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(one, marks=[] if one in QUICK else pytest.mark.long) for one in interrupted.MADE]
+)
+def test_a_command_interrupted_anywhere_ends_in_one_line_and_is_finished_by_the_next(name: str) -> None:
+    """One instant early in its work; `make test-signals` tries as many as one likes."""
+    with lakes.scratch() as scratch, interrupted.venues(scratch):
+        report = interrupted.points(name, 1, list(interrupted.MADE).index(name), scratch, lasts=0.2)
+    assert not report.violations, report.violations

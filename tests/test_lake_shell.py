@@ -7,8 +7,10 @@ import io
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -88,6 +90,24 @@ def test_an_interrupt_drops_what_was_typed_and_the_session_goes_on(
 
     assert shell.Shell(root).run(read) == 0
     assert capsys.readouterr().out.split() == ["n", "5"]
+
+
+def test_an_interrupt_of_a_query_ends_the_query_and_not_the_session(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = iter(["SELECT sum(hash(range)) FROM range(200000000);", ".mode csv", "SELECT 5 AS n;", ".quit"])
+    key = threading.Timer(0.1, signal.raise_signal, [signal.SIGINT])
+
+    def read(prompt: str) -> str:
+        if key.ident is None:
+            key.start()
+        else:
+            key.join()  # the signal has come, if only here
+        return next(lines)
+
+    assert shell.Shell(root).run(read) == 0
+    told = capsys.readouterr()
+    assert told.out.split()[-2:] == ["n", "5"] and told.err.strip() in ("interrupted", "")
 
 
 def test_the_prompt_tells_whether_a_statement_goes_on(root: Path) -> None:
