@@ -8,6 +8,8 @@ import hashlib
 import io
 import os
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -467,6 +469,25 @@ def test_nothing_is_published_while_an_export_reads(
 
     monkeypatch.setattr(cli, "_of", probed)
     assert run(root, out, *bars("candles")) == 0 and held == [True]
+
+
+def test_what_a_killed_export_left_goes_with_the_next_of_its_name_and_no_other(root: Path, out: Path) -> None:
+    a_lake(root, 1)
+    out.mkdir()
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    assert gone.wait(60) == 0
+    here, name = os.uname().nodename, "candles_binance_BTC_USDT_perps_1h_20250101_00000"
+    kept = {
+        f".{name}1.held": f"{os.getpid()} {here}",  # at work
+        f".{name}2.held": f"{gone.pid} elsewhere",  # of another machine, and young
+        ".funding_binance_BTC_USDT_perps_20250101_000000.held": f"{gone.pid} {here}",
+    }
+    left = {f".{name}0.held": f"{gone.pid} {here}", f".{name}0.parquet.{gone.pid}.tmp": "half", f".{name}3.held": "?"}
+    for each, text in (kept | left).items():
+        (out / each).write_text(text)
+    os.utime(out / f".{name}3.held", (0, 0))
+    assert run(root, out, *bars("candles")) == 0
+    assert {path.name for path in out.iterdir() if path.name.startswith(".")} == {*kept}
 
 
 @pytest.mark.parametrize("kind", ["features", "labels", "train"])

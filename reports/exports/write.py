@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from lake.days import command
 from lake.progress import Pace
 from meta.errors import NotReady, Refused
 from reports.exports.about import Export, Tally, page
+from reports.exports.claim import claimed
 from reports.exports.held import newest_first
 from reports.exports.rows import Piece
 
@@ -48,7 +49,7 @@ def write(
     first = next(export.pieces, None)
     if first is None:
         raise _nothing(export)
-    with _named(export, folder, now) as (stem, moment):
+    with claimed(folder, _name(export), now) as (stem, moment):
         paths = {form: folder / f"{stem}.{form}" for form in forms}
         tally = _copied(export, first, paths, tell)
         about = page(export, tally, paths, typed, moment)
@@ -77,32 +78,10 @@ def _copied(export: Export, first: Piece, paths: dict[str, Path], tell: Callable
     return tally
 
 
-@contextmanager
-def _named(export: Export, folder: Path, now: datetime) -> Iterator[tuple[str, datetime]]:
-    """The files' name without its ending, held until they stand. A second later where it is taken or held."""
+def _name(export: Export) -> str:
     market = export.market
     words = [export.kind, market.exchange, market.coin, market.quote, market.type, export.interval]
-    name = "_".join(word for word in words if word)
-    disk.make_folders(folder)
-    while not _claimed(folder, stem := f"{name}_{now:%Y%m%d_%H%M%S}"):
-        now += timedelta(seconds=1)
-    try:
-        yield stem, now
-    finally:
-        disk.unlink(folder / f".{stem}.held")
-
-
-def _claimed(folder: Path, stem: str) -> bool:
-    """Is the name free, and from now on ours, whoever begins in the same second?"""
-    claim = folder / f".{stem}.held"
-    try:
-        disk.create(claim, b"")
-    except FileExistsError:
-        return False
-    if any((folder / f"{stem}.{form}").exists() for form in ("csv", "parquet", "json")):
-        disk.unlink(claim)
-        return False
-    return True
+    return "_".join(word for word in words if word)
 
 
 def _nothing(export: Export) -> NotReady:
