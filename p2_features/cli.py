@@ -16,8 +16,9 @@ from lake.layout import Shelf
 from lake.span import Span
 from meta.datasets import DATASETS
 from meta.errors import Usage
+from p2_features.audit_cli import audit
 from p2_features.checks_cli import bench, validate
-from p2_features.live_cli import audit, stream
+from p2_features.stream_cli import stream
 
 if TYPE_CHECKING:
     from lake.run import Engine

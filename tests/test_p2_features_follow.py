@@ -19,8 +19,8 @@ from p2_features import build as building
 from p2_features import state
 from p2_features.choice import Asked
 from p2_features.feed import Feed
-from p2_features.live_cli import decided
 from p2_features.stream import Engine
+from p2_features.stream_cli import decided
 from tests.follows import Fast, Heard, Moody, follow, shelf
 from tests.test_p1_ingest_record import run
 from tests.test_p2_features_state import bits, written_rows

@@ -25,8 +25,8 @@ from p2_features import state
 from p2_features.choice import Asked, Choice, chosen
 from p2_features.compute import compute, rows
 from p2_features.feed import BEYOND, LATE, SAME, Feed, lines
-from p2_features.live_cli import decided
 from p2_features.stream import Engine
+from p2_features.stream_cli import decided
 from tests import market
 from tests.lakes import copied
 from tests.p2_bars import bars
