@@ -198,7 +198,7 @@ def announce(shelves: Iterable[Shelf], source: str | None = None) -> None:
 def compiling(kernel: str) -> None:
     """Say what a first run waits for: the kernel that this name, a file's, stands for, and those beside it."""
     if compiled.is_cold(kernel):
-        say("compiling the kernels, once for this version: about half a minute, minutes on a busy machine")
+        say("compiling the kernels this command is the first to need: about half a minute, minutes on a busy machine")
 
 
 def spawned(lines: Iterable[str], where: Path | None = settings.PROJECT, quiet: bool = False) -> int:
