@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import click
 
-from lake import cli, ending
+from lake import cli, ending, progress
+from lake.layout import Shelf
 from meta.errors import PerplakeError
 
+if TYPE_CHECKING:
+    from lake.run import Engine
+
 T = TypeVar("T")
+D = TypeVar("D", bound="Done")
 
 
 class Done(Protocol):
     """What a command did for one symbol."""
+
+    def lines(self) -> list[str]:
+        """How is it told to people?"""
 
     def data(self) -> dict[str, object]:
         """How is it told to machines?"""
@@ -33,6 +42,33 @@ def attempted(works: Iterable[tuple[object, Callable[[], T]]], alone: bool) -> t
                 raise
             failures.append(f"{name}: {ending.line_of(error)}")
     return done, failures
+
+
+def built(
+    targets: Sequence[tuple[Shelf, Callable[[Engine], Generator[None, None, D]]]],
+    engine: str,
+    workers: int | None,
+    as_json: bool,
+    warnings: Callable[[D], Iterable[str]] = lambda done: (),
+) -> int:
+    """Build the days of each shelf, the next begun before one is finished; tell of it, and with which exit code to end.
+
+    targets : each shelf, and what begins its build with others to compute.
+    """
+    from lake import run  # commands are declared without what they run on
+
+    def finished(work: run.Started[D]) -> D:
+        done = work.result()
+        progress.results(() if as_json else done.lines())
+        for line in warnings(done):
+            cli.say(f"warning: {line}")
+        return done
+
+    with run.engine(engine, workers) as pool:
+        works = ((shelf, begin(pool)) for shelf, begin in targets)
+        named = ((shelf, partial(finished, work)) for shelf, work in run.in_turn(works))
+        done, failures = attempted(named, alone=len(targets) == 1)
+    return end(done, failures, (shelf.root for shelf, _ in targets), as_json)
 
 
 def end(done: Sequence[Done], failures: Sequence[str], roots: Iterable[Path], as_json: bool) -> int:

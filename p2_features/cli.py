@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass, replace
-from datetime import date
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,12 +11,11 @@ from typing import TYPE_CHECKING
 import click
 
 from lake import cli, layout, progress, several
-from lake.layout import Shelf
 from lake.span import Span
 from meta.datasets import DATASETS
 from meta.errors import Usage
 from p2_features.audit_cli import audit
-from p2_features.checks_cli import bench, validate
+from p2_features.checks_cli import Target, bench, validate
 from p2_features.stream_cli import stream
 
 if TYPE_CHECKING:
@@ -31,15 +29,6 @@ BARS, FEATURES = DATASETS["bars"], DATASETS["features"]
 @click.group(cls=cli.Commands)
 def commands() -> None:
     """P2: features that could have been known at each bar."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """Whose features: where they go, the bars they come from, and the days a glob selects (None: the span decides)."""
-
-    shelf: Shelf
-    bars: Shelf
-    days: tuple[date, ...] | None
 
 
 def _targets(
@@ -113,28 +102,16 @@ def build(
     """
     targets = _targets(glob, out, symbol, tf, lake)
     cli.compiling("past_quantiles")
-    from lake import run
     from p2_features.build import costly
     from p2_features.choice import Asked
 
     asked = Asked(set_name, include, exclude, reselect, coverage, warmup, winsor_low, winsor_high).checked()
-
-    def finished(work: run.Started[Built]) -> Built:
-        done = work.result()
-        progress.results(() if as_json else done.lines())
-        for line in costly(done):
-            cli.say(f"warning: {line}")
-        return done
-
-    with run.engine(engine, workers) as pool:
-        works = ((target.shelf, _begun(target, span, asked, pool, wait, prune)) for target in targets)
-        named = ((shelf, partial(finished, work)) for shelf, work in run.in_turn(works))
-        results, failures = several.attempted(named, alone=len(targets) == 1)
-    return several.end(results, failures, (target.shelf.root for target in targets), as_json)
+    works = [(target.shelf, partial(_begun, target, span, asked, wait, prune)) for target in targets]
+    return several.built(works, engine, workers, as_json, costly)
 
 
 def _begun(
-    target: Target, span: Span, asked: Asked, engine: Engine, wait: float, prune: bool
+    target: Target, span: Span, asked: Asked, wait: float, prune: bool, engine: Engine
 ) -> Generator[None, None, Built]:
     from p2_features import build as building
 

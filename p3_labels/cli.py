@@ -124,25 +124,15 @@ def triple_barrier(
     """
     targets = _targets(features, bars, out, symbol, tf, lake)
     cli.compiling("first_touch")
-    from lake import run
     from p3_labels.rules import rules
 
     chosen = rules(k, k_up, k_down, horizon, atr_window, tie, min_barrier_bp, cost_bp, atr, unit, events)
-
-    def finished(work: run.Started[Built]) -> Built:
-        done = work.result()
-        progress.results(() if as_json else done.lines())
-        return done
-
-    with run.engine(engine, workers) as pool:
-        works = ((target.shelf, _begun(target, span, chosen, pool, wait, prune)) for target in targets)
-        named = ((shelf, partial(finished, work)) for shelf, work in run.in_turn(works))
-        results, failures = several.attempted(named, alone=len(targets) == 1)
-    return several.end(results, failures, (target.shelf.root for target in targets), as_json)
+    works = [(target.shelf, partial(_begun, target, span, chosen, wait, prune)) for target in targets]
+    return several.built(works, engine, workers, as_json)
 
 
 def _begun(
-    target: Target, span: Span, chosen: Rules, engine: Engine, wait: float, prune: bool
+    target: Target, span: Span, chosen: Rules, wait: float, prune: bool, engine: Engine
 ) -> Generator[None, None, Built]:
     from p3_labels import build as building
 
