@@ -207,7 +207,7 @@ def repair(run: bool, as_json: bool, lake: str | None, debug: bool) -> int:
     found = repairing.repair(where)
     for one in () if as_json else found:
         click.echo(str(one))
-    commands_of = list(dict.fromkeys([*(one.command for one in found), *repairing.gone(where)]))
+    commands_of = repairing.gone(where, found)
     if not commands_of:
         cli.say("nothing is damaged, and nothing is gone")
     elif not found:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from lake import days, disk, locks, log, recover, roots
+from lake import days, disk, locks, log, raw, recover, roots
 from lake.layout import MANIFEST, SUCCESS, Shelf
+from meta.datasets import DATASETS
 from meta.errors import Tampered
 
 
@@ -47,15 +48,30 @@ def repair(root: Path) -> list[SetAside]:
     return found
 
 
-def gone(root: Path) -> list[str]:
-    """Which commands make the days anew that the log tells of and the disk no longer has?"""
+def gone(root: Path, aside: Sequence[SetAside] = ()) -> list[str]:
+    """Which commands make the days anew that the log tells of and the disk no longer has, and those set aside?
+
+    In an order in which each finds its inputs.
+    """
     found = []
     for shelf in roots.shelves(root):
         there = {day for day in shelf.days_on_disk() if any(shelf.day_folder(day).iterdir())}
-        found += [
-            f"{days.command(shelf)} --start {day} --end {day}" for day in log.last_words(shelf) if day not in there
-        ]
+        known = {*log.last_words(shelf), *(one.day for one in aside if one.shelf == shelf)}
+        if lost := sorted(known - there):
+            commands = _commands(shelf)
+            found += [commands(day) for day in lost]
     return found
+
+
+def _commands(shelf: Shelf) -> Callable[[date], str]:
+    """Which command makes exactly this day anew: from what the venue said then, where that is on record?"""
+    recorded = {day for day, _ in raw.days_of(shelf)} if shelf.dataset is DATASETS["bars"] else set()
+
+    def command(day: date) -> str:
+        words = f"{days.command(shelf)} --start {day} --end {day}"
+        return f"{words} --replay" if str(day) in recorded else words
+
+    return command
 
 
 def _damaged(shelf: Shelf) -> Iterator[tuple[date, str]]:
@@ -85,4 +101,4 @@ def _set_aside(shelf: Shelf, day: date, fact: str) -> SetAside:
         disk.place(shelf.day_folder(day), place)
         disk.sync_folder(shelf.day_folder(day).parent)
         disk.sync_folder(aside)
-    return SetAside(shelf, day, place, fact, f"{days.command(shelf)} --start {day} --end {day}")
+    return SetAside(shelf, day, place, fact, _commands(shelf)(day))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -93,13 +94,17 @@ class _Work:
         self._venue, self._sender, self._replay, self._moment = venue, sender, replay, moment
         self._record, self._tell = record, tell
 
-    def runs(self, shelf: Shelf, choice: Choice) -> Iterator[Summary]:
-        """Every recorded run, each at its own instant and with its own choices."""
+    def runs(self, shelf: Shelf, choice: Choice, only: Collection[date] | None = None) -> Iterator[Summary]:
+        """Every recorded run, each at its own instant and with its own choices; `only` these days are written."""
         leave = replaying.untouched(shelf, self._venue) if choice.skip_present and not choice.force else frozenset()
         for run in replaying.of_shelf(self._replay.runs, shelf):
             self._replay.turn(run)
             self._moment.ms = replaying.milliseconds(run.time)
             wanted, exact = replaying.choice_of(run, choice, leave)
+            if only is not None:
+                exact = replace(exact, leave=leave | {*wanted}.difference(only))
+                if not {*wanted}.intersection(only):
+                    continue
             try:
                 yield self._ingested(shelf, wanted, exact)
             except Refused as error:
@@ -108,8 +113,15 @@ class _Work:
                 cli.say(f"{shelf}: the run of {run.time} was cut short there: {error}")
 
     def ranged(self, shelf: Shelf, span: Span, choice: Choice) -> Iterator[Summary]:
-        """A range of days, as at the record's last instant, by the newest answers."""
+        """A range of days: as the runs heard of them that wanted them all, else by the newest answers.
+
+        A run asked for its own range: for another one, a venue of pages is asked other requests than are on record.
+        """
         wanted = wanted_days(self._venue, span, self._moment(), settings.lake_conf().days)
+        runs = replaying.of_shelf(self._replay.runs, shelf)
+        if {*wanted} <= {day for run in runs for day in replaying.choice_of(run, choice, frozenset())[0]}:
+            yield from self.runs(shelf, choice, wanted)
+            return
         wanted, line = within_plan(self._venue, self._sender, shelf.tf, wanted, self._moment())
         if line:
             cli.say(line)

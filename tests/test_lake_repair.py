@@ -14,9 +14,13 @@ from lake.repair import gone, repair
 from lake.verify import verify
 from meta.errors import Busy
 from tests import lakes
+from tests.mains import called
+from tests.phases import WANTED as EVERY
+from tests.phases import at_a_stand_in, ingest
 
 WANTED = lakes.the_days(4)
 BAD = WANTED[2]
+SOME = EVERY[:3]
 
 
 @pytest.fixture
@@ -154,3 +158,30 @@ def test_an_empty_folder_is_no_damage_and_its_day_is_gone(shelf: Shelf) -> None:
     shelf.day_folder(BAD).mkdir()
     assert repair(shelf.root) == []
     assert len(gone(shelf.root)) == 1 and f"--start {BAD} --end {BAD}" in gone(shelf.root)[0]
+
+
+def test_a_day_that_is_on_record_is_made_anew_from_it_alone_and_asks_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A venue of pages was asked for all days at once; exactly the damaged one comes back, the same."""
+    root = tmp_path / "lake"
+    with at_a_stand_in():
+        assert called(ingest(SOME).format(root=root))[0] == 0
+    place = lakes.a_shelf(root, "4h")
+    before = lakes.day_folders(root)
+    untouched = place.day_folder(SOME[0]).stat()
+    flip(place.day_folder(SOME[1]), place.part_name(SOME[1]))
+    monkeypatch.setenv("COINGLASS_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("COINGLASS_API_KEY", "any")
+    code, told = called(f"lake repair --run --lake {root}")
+    assert code == 0 and f"--start {SOME[1]} --end {SOME[1]} --replay" in told
+    assert lakes.day_folders(root) == before
+    assert place.day_folder(SOME[0]).stat() == untouched
+
+
+def test_days_are_made_anew_after_the_days_they_are_made_of(shelf: Shelf) -> None:
+    features = lakes.committed(lakes.a_shelf(shelf.root, dataset="features"), WANTED)
+    for one in (features, shelf):
+        flip(one.day_folder(BAD), one.part_name(BAD))
+    first, then = gone(shelf.root, repair(shelf.root))
+    assert "p1_ingest ingest" in first and "p2_features build" in then and "--replay" not in first + then

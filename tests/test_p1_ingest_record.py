@@ -223,6 +223,23 @@ def test_a_range_is_replayed_by_the_newest_answers(root: Path) -> None:
     assert same(root / "a", root / "b")
 
 
+def test_a_day_within_a_recorded_run_is_replayed_alone_and_is_the_same(root: Path) -> None:
+    """A venue of pages was asked for the whole range: for one day of it alone nothing is on record."""
+    with SimVenue(CALM, lambda: NOW) as venue:
+        run(sim_source(venue.url), shelf(root / "a"), the_days(6))
+    days = the_days(6)
+    again("sim", root / "a", root / "b", span=Span(None, days[2], days[3]))
+    made, whole = lakes.day_folders(root / "b"), lakes.day_folders(root / "a")
+    assert len(made) == 2 and made.items() <= whole.items()
+
+
+def test_days_beyond_the_record_are_named_with_the_way_on(root: Path) -> None:
+    with SimVenue(CALM, lambda: NOW) as venue:
+        run(sim_source(venue.url), shelf(root / "a"), the_days(4))
+    with pytest.raises(Refused, match=r"was never recorded .*ingest with the network, or replay other days"):
+        again("sim", root / "a", root / "b", span=Span(None, the_days(6)[2], the_days(6)[5]))
+
+
 def test_a_run_that_was_cut_short_is_replayed_as_far_as_it_came(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     days, place = the_days(40, date(2025, 4, 20)), shelf(root / "a")
     publish = commit.Writer.publish
