@@ -43,9 +43,7 @@ class Shelf:
 
     def days_on_disk(self) -> list[date]:
         """Which days have a folder here, committed or not? Ascending."""
-        found = (
-            DAY_FOLDER.fullmatch(path.relative_to(self.folder).as_posix()) for path in self.folder.glob("y=*/m=*/d=*")
-        )
+        found = (DAY_FOLDER.fullmatch("/".join(path.parts[-3:])) for path in self.folder.glob("y=*/m=*/d=*"))
         days = (_date(*match.groups()) for match in found if match)
         return sorted(day for day in days if day)
 
