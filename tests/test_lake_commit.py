@@ -324,3 +324,22 @@ def test_looking_at_a_damaged_day_is_no_error(shelf: Shelf) -> None:
     assert commit.committed_or_none(lakes.committed(shelf), lakes.DAY) == lakes.entry(shelf)
     (shelf.day_folder(lakes.DAY) / MANIFEST).unlink()
     assert commit.committed_or_none(shelf, lakes.DAY) is None
+
+
+def test_the_logs_last_word_is_of_the_shelf_that_was_asked_about_and_of_days_that_are_there(shelf: Shelf) -> None:
+    one, other = lakes.the_days(2)
+    lakes.committed(shelf, [one, other])
+    lakes.committed(lakes.a_shelf(shelf.root, symbol="ETHUSDT"), [one], seed=3)
+    lakes.committed(shelf, [one], seed=1)
+    with commit.writing(shelf) as writer:
+        writer.remove(other)
+        writer.publish()
+    assert log.last_words(shelf) == {one: lakes.entry(shelf, one).sha256}
+
+
+@pytest.mark.parametrize("day", ["2025-99-99", "20250501", "never"])
+def test_a_line_of_the_log_that_tells_of_no_day_is_passed_over(shelf: Shelf, day: str) -> None:
+    lakes.committed(shelf)
+    (line,) = log.lines(shelf.root)
+    log.append(shelf.root, [replace(line, day=day)])
+    assert list(log.lines(shelf.root)) == [line]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -130,6 +131,26 @@ def test_a_day_that_is_not_there_is_absent(root: Path) -> None:
         NotReady, match=r"p1_ingest ingest --symbol BTCUSDT --tf 1h --lake .* --start 2025-05-01 --end 2025-05-01"
     ):
         days.need(shelf, lakes.DAY)
+
+
+def test_why_no_day_is_there_is_told_with_what_is_and_the_command(root: Path) -> None:
+    shelf = lakes.committed(lakes.a_shelf(root))
+    assert days.is_committed(shelf, lakes.DAY)
+    told = days.none_of(shelf, lakes.the_days(3), "ingest")
+    assert told == f"{shelf} holds 2025-05-01 … 2025-05-03, and no day of that range; choose another, or ingest it"
+    assert days.none_of(shelf, [], "ingest") == f"{shelf} has no committed day in {root}; run `{days.command(shelf)}`"
+
+
+@pytest.mark.parametrize("harm", ["is missing", "is not the file its manifest describes (sha256 differs)"])
+def test_a_part_that_is_gone_and_one_that_is_another_are_told_apart(root: Path, harm: str) -> None:
+    shelf = lakes.committed(lakes.a_shelf(root))
+    part = shelf.day_folder(lakes.DAY) / shelf.part_name(lakes.DAY)
+    if harm == "is missing":
+        part.unlink()
+    else:
+        part.write_bytes(b"other")
+    with pytest.raises(Tampered, match=re.escape(f"{part.name} {harm}")):
+        days.read(shelf, lakes.DAY)
 
 
 def test_days_without_a_marker_are_absent(root: Path) -> None:

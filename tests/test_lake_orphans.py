@@ -107,6 +107,17 @@ def test_most_days_are_only_taken_away_where_that_is_asked_for(root: Path, monke
     assert "1 days taken away" in told and not days.committed(shelf(root, "labels"))
 
 
+@pytest.mark.parametrize(("known", "most"), [(40, 31), (70, 35)])
+def test_a_month_of_days_or_half_of_them_goes_and_one_more_stays(known: int, most: int) -> None:
+    for lost in (most, most + 1):
+        with lakes.scratch() as where:
+            days_there = lakes.the_days(known)
+            labels = lakes.planted(lakes.a_shelf(where, "1d", dataset="labels"), days_there)
+            with commit.writing(labels) as writer:
+                told = orphans.take_away(writer, Span(), days_there[lost:], prune=False)
+            assert (len(told.gone), len(told.left)) == ((lost, 0) if lost == most else (0, lost))
+
+
 def test_only_days_of_the_range_are_taken_away(root: Path) -> None:
     for day in (EVERY[35], EVERY[39]):
         faults.removed(shelf(root, "features"), day)
