@@ -26,6 +26,11 @@ def place_of(root: Path, when: str) -> Path:
     return folder(root) / (when if when == FIRST else re.sub("[-:]", "", when))
 
 
+def is_one(root: Path) -> bool:
+    """Is this root a lake of then itself?"""
+    return root.parent == folder(root.parent.parent.parent)
+
+
 def made(root: Path) -> list[Path]:
     """Which lakes of then are there? The longest unused first, those without any bars before them."""
     found = [path for path in _all(root) if not path.name.startswith(".")]

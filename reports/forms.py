@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sized
 from datetime import UTC, datetime
 from typing import overload
 
@@ -54,3 +55,13 @@ def brief(value: None) -> None: ...
 def brief(value: float | None) -> float | None:
     """The seven digits of a number that a page keeps; None where there is none."""
     return None if value is None else float(f"{value:.7g}")
+
+
+def minute(iso: str) -> str:
+    """How is the time of a log line told, to the minute?"""
+    return iso[:16].replace("T", " ") or "unknown"
+
+
+def more(rows: Sized, shown: int) -> str:
+    """What is said of rows that are not shown?"""
+    return f"The first {shown} of {len(rows):,}." if len(rows) > shown else ""

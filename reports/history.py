@@ -5,18 +5,14 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Mapping
-from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from lake import advice, log
-from lake import restatements as lake_restatements
-from lake.log import ABSENT
 from lake.roots import SIM
-from meta.timeframes import day_start
-from reports.forms import written
+from reports import restated
+from reports.forms import minute, more, written
 from reports.held import Held
-from reports.page import Fact, Figure, Section, Table, sentence
+from reports.page import Fact, Figure, Section, Table
 
 SHOWN = 200  # lines of a list; the rest is counted
 REPORTS = {"P1 bars": "p1_qa_core*.json", "P2 features": "p2_qa_*.json", "P3 labels": "p3_qa_*.json"}
@@ -34,7 +30,7 @@ def freshness(held: Held) -> Section:
     facts = [
         Fact("stale days", sum(len(one.stale) for one in states), "count", "made of other inputs than stand there now"),
         Fact("damaged days", sum(len(one.damaged) for one in states), "count", "not what their manifests say"),
-        Fact("rewrites", sum(1 for _ in _rewrites(held)), "count", "of days published before"),
+        Fact("rewrites", sum(1 for _ in restated.rewrites(held)), "count", "of days published before"),
     ]
     columns = [
         ("dataset", "text"), ("days", "count"), ("first", "short"), ("last", "short"), ("holes", "count"),
@@ -43,7 +39,7 @@ def freshness(held: Held) -> Section:
     rows = [
         [
             one.shelf.dataset.name, one.days, str(one.first), str(one.last), one.holes, len(one.stale),
-            len(one.damaged), one.schemas, one.source, _minute(one.generation),
+            len(one.damaged), one.schemas, one.source, minute(one.generation),
         ]
         for one in states
     ]  # fmt: skip
@@ -61,90 +57,7 @@ def _stale(held: Held) -> Table:
     ]
     columns = [("dataset", "text"), ("day", "short"), ("state", "text"), ("why", "prose")]
     title, empty = "Days that are not what they should be", "None: every day is fresh and whole."
-    return Table("stale", title, columns, told[:SHOWN], _more(told), empty)
-
-
-def _minute(iso: str) -> str:
-    return iso[:16].replace("T", " ") or "unknown"
-
-
-def _more(rows: list[Any]) -> str:
-    return f"The first {SHOWN} of {len(rows):,}." if len(rows) > SHOWN else ""
-
-
-def restatements(held: Held) -> Section:
-    """Which days were published again with other bytes?"""
-    told = list(_rewrites(held))
-    columns = [
-        ("dataset", "text"),
-        ("day", "short"),
-        ("rewritten, UTC", "text"),
-        ("from part", "code"),
-        ("to part", "code"),
-    ]
-    rows = [[line.dataset, line.day, _minute(line.time), line.old[:12], line.new[:12]] for line in told]
-    table = Table("rewrites", "Days rewritten", columns, rows[-SHOWN:][::-1], _more(rows), "No day was ever rewritten.")
-    text = (
-        "A day is replaced whole or not at all, and the lake's log tells of each time: bars the venue restated,"
-        " features and labels made again of other inputs or rules."
-    )
-    return Section("restatements", "Restatements", text, [*_restated(held), *_rewritten(held, told), table])
-
-
-MOVED = [
-    ("column", "code"), ("values", "count"), ("bars", "count"), ("within 1 h", "count"), ("1 h to 1 d", "count"),
-    ("1 d to 7 d", "count"), ("later", "count"), ("median move", "ratio"), ("largest move", "ratio"),
-]  # fmt: skip
-DRIFT = [
-    ("feature", "code"), ("rows", "count"), ("rows apart", "ratio"), ("typical, σ", "number"), ("largest, σ", "number"),
-]  # fmt: skip
-
-
-def _restated(held: Held) -> Iterator[Table]:
-    """Which columns were restated, how long after the close, and what that does to features."""
-    first, last = held.days[0], held.days[-1]
-    found = lake_restatements.by_column(held.connection, held.tf, held.symbol, first, last)
-    rows = [list(row.values()) for row in found]
-    text = (
-        "Values that another took the place of, of live bars and of committed days, by how long after the bar's close"
-        " that was. A move is |new - old| / |old|. `bar` counts bars that came late or went."
-    )
-    title, empty = "Restated values, by column and age", "No value was restated since revisions are kept."
-    yield Table("restated", title, MOVED, rows, text, empty)
-    drift = [list(row.values()) for row in lake_restatements.drift(held.root, held.tf, held.symbol, held.days)]
-    text = (
-        "Features of the first value ever seen of each bar beside those that stand here, over the rows both have;"
-        " σ is the feature's standard deviation. What a live model saw is nearer to the former."
-    )
-    how = f"python -m p2_features build --as-of first-seen --symbol {held.symbol} --tf {held.tf}{advice.at(held.root)}"
-    none = f"No features of first values are there; `{how}` makes them."
-    yield Table("first-seen", "First-seen features beside final ones", DRIFT, drift, text, none)
-
-
-def _rewrites(held: Held) -> Iterator[log.Line]:
-    for line in log.lines(held.root):
-        if (line.tf, line.symbol) == (held.tf.name, held.symbol) and line.old not in (ABSENT, line.new):
-            yield line
-
-
-def _rewritten(held: Held, told: list[log.Line]) -> Iterator[Figure]:
-    """How often was each day rewritten?"""
-    if not told:
-        return
-    days = [date.fromisoformat(line.day) for line in told]
-    first, n = min(days), (max(days) - min(days)).days + 1
-    names = list(dict.fromkeys(line.dataset for line in told))
-    values = [[0] * n for _ in names]
-    for line, day in zip(told, days, strict=True):
-        values[names.index(line.dataset)][(day - first).days] += 1
-    most = max(max(row) for row in values)
-    chart = {
-        "kind": "heat", "height": 22 * len(names), "rows": names, "values": values, "most": most, "form": "count",
-        "measure": "times rewritten", "gather": "max", "gathered": "the most of them",
-        "x": {"start": day_start(first), "step": 86_400_000, "n": n},
-    }  # fmt: skip
-    summary = sentence([f"{len(told):,} rewrites of days {first} … {first + timedelta(days=n - 1)}"])
-    yield Figure("rewrites-days", "How often each day was rewritten", summary, chart)
+    return Table("stale", title, columns, told[:SHOWN], more(told, SHOWN), empty)
 
 
 def verdicts(held: Held, reports: Path) -> Iterator[tuple[str, str]]:
@@ -220,7 +133,7 @@ def _benches(held: Held, reports: Path) -> Iterator[Figure | Table]:
     ]
     rows = [
         [
-            _minute(row.get("time", "")),
+            minute(row.get("time", "")),
             int(row["bars"]),
             int(row["features"]),
             *(float(row[name]) for name in TOOK),
@@ -241,4 +154,4 @@ def _benches(held: Held, reports: Path) -> Iterator[Figure | Table]:
         summary = f"{len(rows)} runs; the limit is {written(float(told[-1]['limit_ms']), 'number')} ms."
         yield Figure("benches-runs", "How long the features of a live bar took, run by run", summary, chart)
     empty = "No bench of this symbol is there; `make p2_bench` makes one."
-    yield Table("benches", "How long the features of a bar take", TIMED, rows[::-1][:SHOWN], _more(rows), empty)
+    yield Table("benches", "How long the features of a bar take", TIMED, rows[::-1][:SHOWN], more(rows, SHOWN), empty)

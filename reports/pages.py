@@ -13,14 +13,14 @@ from lake.span import Span
 from lake.status import ShelfStatus
 from meta.errors import NotReady, PerplakeError
 from meta.timeframes import Timeframe
-from reports import coverage, features, folds, history, index, labels, market, overview
+from reports import coverage, features, folds, history, index, labels, market, overview, restated
 from reports.held import Held, held
 from reports.overview import Glance
 from reports.page import Page, Section
 
 SECTIONS: tuple[Callable[[Held], Section], ...] = (
     coverage.section, market.section, features.section, labels.section, folds.section, history.freshness,
-    history.restatements,
+    restated.section,
 )  # fmt: skip
 
 

@@ -93,6 +93,7 @@ def test_a_page_as_of_then_tells_of_the_lake_of_then(then: Then, tmp_path: Path)
     (page,) = [path for path in tmp_path.rglob("*.json") if NAME in path.name]
     parts = json.loads(page.read_bytes())["sections"]["restatements"]["parts"]
     assert parts["restated"]["rows"] == parts["rewrites"]["rows"] == [], "then nothing had been restated"
+    assert "first-seen" not in parts, "of a lake of then no first values are asked for"
 
 
 def test_the_shell_as_of_then_answers_from_the_lake_of_then(then: Then, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -252,6 +252,11 @@ def test_a_rewritten_day_stands_among_the_restatements(root: Path, made: dict[st
     assert sorted(row[1] for row in rows) == [str(day) for day in AGAIN]
     assert said["freshness"]["facts"]["rewrites"] == 3
     assert said["freshness"]["facts"]["stale days"] > 3
+    parts, facts = said["restatements"]["parts"], said["restatements"]["facts"]
+    counts = [row[1] for row in parts["restated"]["rows"]]
+    assert sum(counts) == facts["restated values"] == sum(parts["restated-ages"]["chart"]["series"][0]["values"]) > 0
+    assert parts["restated-ages"]["chart"]["series"][0]["values"][:3] == [0, 0, 0], "rewritten long after their close"
+    assert parts["first-seen"]["rows"] == [] and "features that differ" not in facts
 
 
 def test_check_reports_and_bench_runs_of_the_symbol_are_shown_and_those_of_others_are_not(
