@@ -69,7 +69,8 @@ def _ages(found: Sequence[Row]) -> Figure:
     n, counts = _sum(found), [sum(int(row[age] or 0) for row in found) for age in AGES]
     chart = {
         "kind": "bars", "height": 180, "title": "Values", "form": "count",
-        "names": ["to 1 h", "to 1 d", "to 7 d", "later"], "across": "after the bar's close", "series": [{"name": "values", "tone": "sky", "values": counts}],
+        "names": ["to 1 h", "to 1 d", "to 7 d", "later"], "across": "after the bar's close",
+        "series": [{"name": "values", "tone": "sky", "values": counts}],
     }  # fmt: skip
     shares = (written(count / n, "ratio") for count in (counts[0], counts[-1]))
     summary = sentence(["{} within an hour of the bar's close, {} later than a week".format(*shares)])
