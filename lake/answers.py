@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lake import advice, catalog, files, sandbox
+from lake import advice, catalog, files, sandbox, views
 from meta.errors import Refused, Tampered, Usage
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def _told(root: Path) -> Iterator[None]:
         raise Usage(f"{sandbox.one_line(error)}: SQL reads the lake and nothing else") from None
     except duckdb.CatalogException as error:
         said = sandbox.one_line(error).split(' Did you mean "pg_')[0]  # tables of DuckDB's own
-        raise Usage(f"{said}; the lake has {' '.join(sorted(catalog.views(root)))}") from None
+        raise Usage(f"{said}; the lake has {' '.join(sorted(views.of(root)))}") from None
     except (duckdb.IOException, duckdb.InvalidInputException) as error:
         said = sandbox.one_line(error)
         if VIEWS_OWN in said:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from lake import advice, cli, completion, layout, progress, roots, settings
 from lake.doctor_cli import doctor
-from meta.errors import ChecksRed, NotReady, Usage
-from meta.symbols import symbol as checked_symbol
+from lake.row_cli import lineage, why
+from meta.errors import ChecksRed, NotReady
 
 
 @click.group(cls=cli.Commands)
@@ -68,13 +66,14 @@ def view(db: Path | None, glob: str, name: str, lake: str | None, debug: bool) -
         python -m lake view --glob "data/parquet/5m/BTCUSDT/y=*/m=*/d=*/part-*.parquet" --view btc
     """
     from lake import catalog
+    from lake import views as known
 
     where = layout.root_of(glob) if lake is None and not settings.variable("PERPLAKE_LAKE") else None
     if where is None:
         where = cli.opened(lake)
     else:
         cli.say(roots.banner(where))
-    if name in catalog.views(where):
+    if name in known.of(where):
         place, _ = catalog.refresh(where, db and db.absolute())
         cli.say(f"catalog {settings.shown(place)}: {name} is one of the lake's own views, over every symbol")
         return 0
@@ -221,79 +220,7 @@ def repair(run: bool, as_json: bool, lake: str | None, debug: bool) -> int:
     return cli.spawned(commands_of, quiet=as_json) if run else 0
 
 
-def _row_options(command):  # type: ignore[no-untyped-def]
-    """SYMBOL TS and --tf: one row."""
-    told = "Timeframe (5m, 1h …); else conf's."
-    tf = cli.option("--tf", metavar="TF", help=told)
-    named = click.argument("name", metavar="SYMBOL", shell_complete=completion.symbols)
-    return named(click.argument("instant", metavar="TS")(tf(command)))
-
-
-@commands.command()
-@_row_options
-@click.option("--json", "as_json", is_flag=True, help="Every link as JSON, with its sha256.")
-@cli.lake_option
-@cli.debug_option
-def lineage(name: str, instant: str, tf: str | None, as_json: bool, lake: str | None, debug: bool) -> int:
-    """Where does a row come from? Its label, features, bars and the venue's own answers, each verified.
-
-    TS is the bar's close, UTC.
-
-    \b
-    Example:
-        python -m lake lineage BTCUSDT 2025-06-01T12:05 --tf 5m
-    """
-    from lake import lineage as walking
-
-    where = cli.opened(lake)
-    found = walking.lineage(where, checked_symbol(name), cli.timeframes_of((tf,) if tf else ())[0], _instant(instant))
-    if as_json:
-        click.echo(json.dumps(found.data(), indent=1))
-    for line in () if as_json else found.lines():
-        click.echo(line)
-    if found.broken:
-        raise ChecksRed(f"{len(found.broken)} links are broken; see above")
-    cli.say(f"{len(found.links)} links, none broken")
-    return 0
-
-
-@commands.command()
-@_row_options
-@click.option("--json", "as_json", is_flag=True, help="The reasons as JSON.")
-@cli.lake_option
-@cli.debug_option
-def why(name: str, instant: str, tf: str | None, as_json: bool, lake: str | None, debug: bool) -> int:
-    """Why is a bar, its row of features or its label there, or missing? With the evidence.
-
-    TS is the bar's close, UTC.
-
-    \b
-    Example:
-        python -m lake why BTCUSDT 2025-06-01T12:05 --tf 5m
-    """
-    from lake import why as asking
-
-    where = cli.opened(lake)
-    chosen = cli.timeframes_of((tf,) if tf else ())[0]
-    asked = asking.Asked(where, checked_symbol(name), chosen, _instant(instant), time.time_ns() // 1_000_000)
-    found = asking.why(asked)
-    if as_json:
-        click.echo(json.dumps([dataclasses.asdict(reason) for reason in found], indent=1))
-    for line in () if as_json else [line for reason in found for line in reason.lines()]:
-        click.echo(line)
-    return 0
-
-
-def _instant(text: str) -> int:
-    """Which instant (UTC ms) is named: ISO 8601, or milliseconds? Raises Usage."""
-    if text.isascii() and text.isdigit() and len(text) in (12, 13):
-        return int(text)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise Usage(f"{text!r} is no instant; write it like 2025-06-01T12:05, UTC") from None
-    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
-
-
+commands.add_command(lineage)
+commands.add_command(why)
 commands.add_command(doctor)
 commands.add_command(completion.completion)

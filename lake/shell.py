@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from lake import answers, catalog, cli, disk, ending, sandbox
+from lake import answers, catalog, cli, disk, ending, sandbox, views
 from lake.settings import shown
 from meta.errors import PerplakeError, Usage
 
@@ -82,7 +82,7 @@ class Shell:
         elif name == ".help":
             click.echo(HELP)
         elif name in (".views", ".tables"):
-            click.echo("\n".join(sorted(catalog.views(self.root))))
+            click.echo("\n".join(sorted(views.of(self.root))))
         elif name == ".columns" and len(rest) == 1:
             self.ask(f'SELECT column_name, column_type FROM (DESCRIBE "{rest[0].replace(chr(34), "")}")')
         elif name == ".mode" and rest in (["table"], ["csv"], ["json"]):
@@ -126,7 +126,7 @@ def _edited(root: Path) -> Iterator[None]:
         yield
         return
     kept = catalog.path_for(root).with_suffix(".history")
-    words = [*catalog.views(root), ".views", ".columns", ".mode", ".rows", ".help", ".quit"]
+    words = [*views.of(root), ".views", ".columns", ".mode", ".rows", ".help", ".quit"]
     readline.set_completer_delims(" \t\n\"'(),;=<>")
     readline.set_completer(lambda text, n: [*(word for word in words if word.startswith(text)), None][n])
     readline.parse_and_bind("tab: complete")

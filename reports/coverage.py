@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lake import notes, why
-from lake.why import Reason
+from lake import notes
+from lake.reasons import Asked, Reason
+from lake.why_bar import why_bar
 from meta.columns import BAR_COLUMNS, PRICES
 from meta.datasets import DATASETS
 from meta.timeframes import DAY, HOUR
@@ -100,7 +101,7 @@ def _reasons(held: Held, missing: Sequence[Stretch]) -> dict[Stretch, Reason]:
 
     def reason(one: Stretch) -> Reason:
         close = held.start + (one.first + 1) * held.tf.ms
-        return why.why_bar(why.Asked(held.root, held.symbol, held.tf, close, now))
+        return why_bar(Asked(held.root, held.symbol, held.tf, close, now))
 
     return {one: reason(one) for one in longest}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lake import catalog, sandbox
+from lake import catalog, sandbox, views
 from meta.columns import BARS
 from tests import lakes, p3_lake
 
@@ -34,6 +34,6 @@ def test_an_example_answers(root: Path, sql: str) -> None:
 
 def test_every_view_is_told_of(root: Path) -> None:
     told = re.findall(r"^\| `(\w+)` \|", PAGE, re.M)
-    views = {re.sub(rf"_{p3_lake.TF}$", "_5m", name) for name in catalog.views(root)} - {"bars_1d"}
-    assert views <= set(told)
+    names = {re.sub(rf"_{p3_lake.TF}$", "_5m", name) for name in views.of(root)} - {"bars_1d"}
+    assert names <= set(told)
     assert len(EXAMPLES) > 10

@@ -14,7 +14,7 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from lake import catalog, locks, sandbox
+from lake import catalog, locks, sandbox, views
 from lake.commands import commands
 from lake.ending import status
 from meta.columns import BARS
@@ -163,7 +163,7 @@ def test_a_lake_behind_a_link_is_read_as_well(tmp_path: Path, linked: str) -> No
 
 
 def test_only_the_views_that_are_asked_for_are_made(root: Path) -> None:
-    found = catalog.views(root)
+    found = views.of(root)
     assert set(catalog.spoken_of(found, "SELECT * FROM BARS_1H")) == {"bars_1h"}
     assert set(catalog.spoken_of(found, "SELECT 1")) == set()
     assert set(catalog.spoken_of(found, "SHOW TABLES")) == set(found)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from lake import catalog, commit, days
+from lake import catalog, commit, days, views
 from lake.layout import Shelf
 from meta.columns import BARS
 from tests import lakes
@@ -77,4 +77,4 @@ def test_a_null_day_makes_a_flow_null_and_a_state_the_last_days(root: Path) -> N
 
 def test_a_lake_without_daily_bars_has_no_weeks(root: Path) -> None:
     lakes.committed(lakes.a_shelf(root, "1h"), columns=BARS)
-    assert set(catalog.views(root)) == {"days", "bars_1h", "revisions"}
+    assert set(views.of(root)) == {"days", "bars_1h", "revisions"}

@@ -14,8 +14,9 @@ import pytest
 from lake import ending, raw
 from lake.commands import commands
 from lake.layout import Shelf
+from lake.reasons import Asked, Reason
 from lake.span import Span
-from lake.why import Asked, Reason, why
+from lake.why import why
 from meta.datasets import DATASETS
 from meta.errors import Usage
 from meta.timeframes import DAY as DAY_MS

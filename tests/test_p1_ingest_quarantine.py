@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from lake import days, raw
-from lake.why import Asked, why
+from lake.reasons import Asked
+from lake.why import why
 from meta.columns import BAR_COLUMNS, BARS
 from meta.errors import BadPayload
 from meta.timeframes import HOUR, MINUTE, day_start, timeframe

@@ -16,8 +16,9 @@ import pytest
 from lake import commit, ending, raw
 from lake.layout import Shelf
 from lake.layout import shelf as shelf_of
+from lake.reasons import Asked
 from lake.span import Span
-from lake.why import Asked, why
+from lake.why import why
 from meta.datasets import DATASETS
 from meta.errors import NotReady, PerplakeError, Refused, Tampered
 from meta.timeframes import DAY, HOUR, day_start, days_between, timeframe

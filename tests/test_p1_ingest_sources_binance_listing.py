@@ -10,8 +10,9 @@ import pytest
 
 from lake import notes
 from lake.layout import Shelf
+from lake.reasons import Asked
 from lake.span import Span
-from lake.why import Asked, why
+from lake.why import why
 from meta.errors import BadPayload, NotReady, Retryable
 from meta.timeframes import day_start, days_between, timeframe
 from p1_ingest import offers

@@ -14,6 +14,7 @@ from pyarrow import csv, parquet
 
 from lake import days, frames, status, why
 from lake.parts import stamps
+from lake.reasons import Asked
 from lake.span import Span
 from meta.columns import PRICES
 from meta.errors import Usage
@@ -90,7 +91,7 @@ def test_cusum_picks_the_bars_the_filter_picks_and_labels_them_as_ever(truth: Pa
     assert 20 < len(got) < len(every)
     assert all(every[key] == row for key, row in got.items())
     left = sorted(set(stamps(labels(truth)).to_pylist()) - ts)[0]
-    told = why.why(why.Asked(root, SYMBOL, timeframe(TF), left, left))[2]
+    told = why.why(Asked(root, SYMBOL, timeframe(TF), left, left))[2]
     assert (told.present, told.why) == (False, "no event")
 
 

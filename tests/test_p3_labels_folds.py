@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
-from lake import answers, catalog, notes, snapshots, verify
+from lake import answers, catalog, notes, snapshots, verify, views
 from lake import tables as lake_tables
 from lake.layout import Shelf
 from meta.errors import NotReady, PerplakeError, Refused, Tampered, Usage
@@ -290,7 +290,7 @@ def test_the_command_folds_all_symbols_into_one_snapshot(root: Path) -> None:
     assert [split["split"] for split in said["splits"]] == [0, 1, 2]
     again = CliRunner().invoke(commands, words, standalone_mode=False)
     assert "P3 folds 1h main written" in again.output and "tests 2025-" in again.output
-    assert f"folds_{TF}" in catalog.views(root)
+    assert f"folds_{TF}" in views.of(root)
 
 
 @pytest.mark.parametrize("name", ["folds.parquet", "rows.parquet", "inputs.parquet", "meta.json"])
