@@ -99,6 +99,10 @@ fuzz: .venv/dev  ## mutated bytes for everything that parses: COUNT=100000, or S
 mutate: .venv/dev  ## small faults in commit, recovery and verification, which their tests have to see: SAMPLE=200 SEED=1
 	.venv/bin/python -m scripts.mutate $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED))
 
+coverage: .venv/dev  ## branches of commit, recovery and verification that their quick tests take
+	.venv/bin/python -m coverage run -m pytest -p no:xdist tests/test_lake_*.py
+	.venv/bin/python -m coverage report
+
 test-power: .venv/dev  ## the power goes at every change on disk: ext4, xfs, btrfs on loop images; needs root
 	.venv/bin/python -m pytest -m long -rs -s tests/test_power.py
 
