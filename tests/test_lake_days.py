@@ -112,7 +112,7 @@ def stress(root: Path, mode: str, reads: int, kills: int, seconds: float) -> tup
 
 @pytest.mark.parametrize("mode", MODES)
 def test_no_read_is_torn_while_writers_rewrite_and_die(mode: str, root: Path) -> None:
-    done, rewrites = stress(root, mode, 10_000, 10, 20)
+    done, rewrites = stress(root, mode, 10_000, 10, 45)
     assert done >= 1_000 and rewrites >= 2, f"{done} reads over {rewrites} rewrites say nothing"
 
 
