@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lake import disk, layout, tables
+from lake import disk, layout, parts, tables
 from lake.layout import MANIFEST, SUCCESS, Shelf
 from lake.tables import KEYS, When
 from meta.datasets import dataset
@@ -23,7 +23,8 @@ from meta.symbols import symbol as checked_symbol
 from meta.timeframes import day_start, timeframe
 
 FOLDER, MARK = "scans", b"perplake.manifests"
-PARQUET = {"compression": "zstd", "compression_level": 1, "write_page_checksum": True}
+# Values of a market hardly repeat: without a dictionary, their bytes apart, they are read in half the time.
+PARQUET = {"compression": "zstd", "compression_level": 1, "write_page_checksum": True, "use_dictionary": False}
 
 
 def scan(
@@ -77,7 +78,7 @@ def _rows(shelf: Shelf, columns: Sequence[str], first: date | None, last: date |
         with contextlib.suppress(OSError):  # a lake that may not be written is read all the same
             _keep(place(shelf), mark, whole)
         table = whole.select([name for name in whole.column_names if name == "ts" or name in columns])
-    ts = table.column("ts").to_numpy().astype("datetime64[ms]").astype("int64")
+    ts = parts.stamps(table).to_numpy()
     low = 0 if first is None else int(ts.searchsorted(day_start(first), "right"))
     high = len(ts) if last is None else int(ts.searchsorted(day_start(last) + 86_400_000, "right"))
     if low >= high:
@@ -133,5 +134,6 @@ def _kept(path: Path, mark: bytes, columns: Sequence[str]) -> pa.Table | None:
 
 def _keep(path: Path, mark: bytes, table: pa.Table) -> None:
     disk.make_folders(path.parent)
+    split = [field.name for field in table.schema if pa.types.is_floating(field.type)]
     with disk.writing_over(path) as file:
-        pq.write_table(table.replace_schema_metadata({MARK: mark}), file, **PARQUET)
+        pq.write_table(table.replace_schema_metadata({MARK: mark}), file, use_byte_stream_split=split, **PARQUET)
