@@ -196,5 +196,5 @@ def _writers(root: Path) -> Iterator[Finding]:
 def _as_of(root: Path) -> Iterator[Finding]:
     if found := asof.made(root):
         kept, took = settings.lake_conf().as_of, asof.own_bytes(root) / 1e6
-        fact = f"{len(found)} lakes of then, of which {kept} are kept; {took:,.1f} MB of their own in"
+        fact = f"lakes of then: {len(found)}, of which {kept} are kept; {took:,.1f} MB of their own in"
         yield Finding("as-of", OK, f"{fact} {shown(asof.folder(root))}, which may be removed")

@@ -100,7 +100,7 @@ def test_the_doctor_tells_how_many_there_are_and_what_they_take(root: Path) -> N
     lakes.committed(lakes.a_shelf(root), seed=1)
     frozen(root, before)
     (line,) = told()
-    assert line.startswith("1 lakes of then, of which 16 are kept; ") and "0.0 MB" in line
+    assert line.startswith("lakes of then: 1, of which 16 are kept; ") and "0.0 MB" in line
 
 
 def test_a_number_below_one_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
