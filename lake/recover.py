@@ -53,8 +53,6 @@ def shelf(shelf: Shelf) -> list[date]:
     The caller holds the job lock. Running it again, or dying in the middle of it, changes nothing about where it ends.
     """
     found = leftovers(shelf)
-    if not found:
-        return []
     for left in found:
         with locks.publishing(shelf.root):
             now = _one_row(shelf, left)

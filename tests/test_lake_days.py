@@ -154,6 +154,21 @@ def test_a_part_that_is_gone_and_one_that_is_another_are_told_apart(root: Path, 
         days.read(shelf, lakes.DAY)
 
 
+def test_a_day_is_looked_at_so_many_times_before_it_is_called_damaged(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf, looks = lakes.committed(lakes.a_shelf(root)), []
+
+    def damaged(*args: object) -> None:
+        looks.append(args)
+        raise Tampered("damaged")
+
+    monkeypatch.setattr(days, "_look", damaged)
+    with pytest.raises(Tampered):
+        days.read(shelf, lakes.DAY)
+    assert len(looks) == days.TRIES
+
+
 def test_days_without_a_marker_are_absent(root: Path) -> None:
     shelf = lakes.committed(lakes.a_shelf(root), lakes.the_days(2))
     marker = shelf.day_folder(lakes.DAY) / SUCCESS
