@@ -135,5 +135,5 @@ def _kept(path: Path, mark: bytes, columns: Sequence[str]) -> pa.Table | None:
 def _keep(path: Path, mark: bytes, table: pa.Table) -> None:
     disk.make_folders(path.parent)
     split = [field.name for field in table.schema if pa.types.is_floating(field.type)]
-    with disk.writing_over(path) as file:
-        pq.write_table(table.replace_schema_metadata({MARK: mark}), file, use_byte_stream_split=split, **PARQUET)
+    with disk.writing_over(path) as out:
+        pq.write_table(table.replace_schema_metadata({MARK: mark}), out, use_byte_stream_split=split, **PARQUET)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date, timedelta
@@ -48,8 +49,11 @@ CHOICE = Choice(workers=2)
 
 @pytest.fixture
 def root() -> Iterator[Path]:
+    before = set(threading.enumerate())
     with lakes.scratch() as where:
         yield where
+        for left in set(threading.enumerate()) - before:  # a run that failed leaves its workers to end by themselves
+            left.join(10)
 
 
 def shelf(root: Path, tf: str = TF) -> Shelf:
