@@ -172,9 +172,9 @@ def _bytes(folder: int, name: str) -> bytes | None:
         known = os.fstat(fd)
         if not stat.S_ISREG(known.st_mode):
             return None
-        pieces = []
-        while piece := os.read(fd, max(known.st_size, 1 << 12)):
-            pieces.append(piece)
+        pieces = [os.read(fd, known.st_size + 1)]
+        while pieces[-1] and sum(map(len, pieces)) != known.st_size:  # it ends where it said, or is read to its end
+            pieces.append(os.read(fd, 1 << 20))
         return b"".join(pieces)
     finally:
         os.close(fd)
