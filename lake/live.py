@@ -37,7 +37,7 @@ def read(shelf: Shelf) -> pa.Table | None:
         table = parts.decoded(data, shown(where))
         names = set(table.column("symbol").to_pylist())
         ts = parts.stamps(table).to_numpy()
-    except (PerplakeError, KeyError):
+    except (PerplakeError, KeyError, ValueError):  # no file, no such columns, or a name that is no text
         raise Tampered(heal) from None
     if names - {shelf.symbol} or (ts % shelf.tf.ms).any() or (ts[1:] <= ts[:-1]).any():
         raise Tampered(heal)

@@ -21,7 +21,7 @@ from meta.timeframes import Timeframe
 from p2_features.stream import Engine
 
 Floats = NDArray[np.float64]
-KIND = "perplake P2 live state, 1"
+KIND = "perplake P2 live state, 2"
 MOST_HEADER = 1 << 24
 
 
@@ -35,7 +35,10 @@ class Held(msgspec.Struct, frozen=True):
 
 
 class Header(msgspec.Struct, frozen=True):
-    """The file's first line, JSON; then the bars of all symbols in order, little-endian float64, row by row."""
+    """The file's first line, JSON; then the bars of all symbols in order, little-endian float64, row by row.
+
+    sha256 : of all of this line but itself, and of the bars.
+    """
 
     kind: str
     tf: str
@@ -70,7 +73,8 @@ def save(path: Path, tf: Timeframe, memories: Mapping[str, Memory]) -> None:
     """Write what is remembered of these symbols, in the place of what the file held."""
     data = b"".join(np.ascontiguousarray(memory.bars, "<f8").tobytes() for memory in memories.values())
     held = {s: Held(m.code, list(m.columns), m.first, len(m.bars)) for s, m in memories.items()}
-    header = Header(KIND, tf.name, held, hashlib.sha256(data).hexdigest())
+    header = Header(KIND, tf.name, held, "")
+    header = msgspec.structs.replace(header, sha256=_digest(header, data))
     disk.make_folders(path.absolute().parent)
     disk.write_over(path, msgspec.json.encode(header) + b"\n" + data)
 
@@ -90,13 +94,22 @@ def load(path: Path, tf: Timeframe) -> dict[str, Memory]:
         header = None
     if not found or header is None or header.kind != KIND:
         raise Tampered(f"{shown(path)} is not a state that `stream` wrote; give another --state, or remove it")
-    if hashlib.sha256(data).hexdigest() != header.sha256:
+    if _digest(header, data) != header.sha256 or _size(header) != len(data):
         raise Tampered(f"{shown(path)} is damaged (sha256 differs); remove it, and the lake's days start the stream")
     if header.tf != tf.name:
         raise Refused(
             f"{shown(path)} is a state of {header.tf} bars, not {tf}; give each timeframe a --state of its own"
         )
     return dict(_memories(header, data))
+
+
+def _digest(header: Header, data: bytes) -> str:
+    unsigned = msgspec.structs.replace(header, sha256="")
+    return hashlib.sha256(msgspec.json.encode(unsigned) + b"\n" + data).hexdigest()
+
+
+def _size(header: Header) -> int:
+    return sum(8 * held.bars * len(held.columns) for held in header.symbols.values())
 
 
 def _memories(header: Header, data: bytes) -> Iterable[tuple[str, Memory]]:

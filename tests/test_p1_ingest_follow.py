@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from lake import catalog, days, following, live, locks, raw, revisions, status
-from meta.errors import Refused, Usage, VenueRefused
+from meta.errors import Refused, Tampered, Usage, VenueRefused
 from meta.timeframes import DAY, HOUR, MINUTE, day_of, day_start, days_between, timeframe, utc
 from p1_ingest.known import NAMES, bars_of, lines
 from p1_ingest.pace import Pace
@@ -46,6 +48,15 @@ def settling(venue: Moody, lag: int = 2 * HOUR) -> CoinGlass:
     source = sim_source(venue.url)
     source.settle_lag_ms = lag
     return source
+
+
+def test_a_live_file_of_a_symbol_that_is_no_text_is_told(root: Path) -> None:
+    place, table = shelf(root), lakes.a_day()
+    broken = pa.array([b"BT\xef"] * table.num_rows, pa.binary()).view(pa.string())
+    live.path(place).parent.mkdir(parents=True)
+    pq.write_table(table.set_column(table.column_names.index("symbol"), "symbol", broken), live.path(place))
+    with pytest.raises(Tampered, match="is not what `follow` wrote"):
+        live.read(place)
 
 
 @pytest.mark.parametrize("lag", [0, 2 * HOUR])

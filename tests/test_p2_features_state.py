@@ -228,14 +228,15 @@ def test_a_state_of_other_features_or_rules_is_refused(young: Shelf, tmp_path: P
         state.seed(live, empty, choice.code(), None)
 
 
-@pytest.mark.parametrize("damage", ["flipped", "cut", "headless", "other"])
+@pytest.mark.parametrize("damage", ["flipped", "moved", "endless", "cut", "headless", "other"])
 def test_a_damaged_state_is_told_and_not_used(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "live.p2"
     state.save(path, TF, {"X": state.Memory("c", ("close",), np.arange(5.0).reshape(5, 1), 7)})
     data = path.read_bytes()
     path.write_bytes({
-        "flipped": data[:-1] + bytes([data[-1] ^ 1]), "cut": data[:-8], "headless": data.partition(b"\n")[2],
-        "other": b'{"kind": "x"}\n',
+        "flipped": data[:-1] + bytes([data[-1] ^ 1]), "moved": data.replace(b'"first":7', b'"first":8'),
+        "endless": data.replace(b'"bars":5', b'"bars":' + b"9" * 40), "cut": data[:-8],
+        "headless": data.partition(b"\n")[2], "other": b'{"kind": "x"}\n',
     }[damage])  # fmt: skip
     with pytest.raises(Tampered, match="remove it"):
         state.load(path, TF)
