@@ -87,6 +87,9 @@ test: .venv/dev  ## the whole test suite, with lint and types
 	.venv/bin/mypy
 	.venv/bin/python -m pytest -n 2 $(NO_HANG)
 
+explore: .venv/dev  ## the tests of properties, on examples never tried before
+	.venv/bin/python -m pytest -n 2 --hypothesis-profile=default $$(grep -l '@given' tests/*.py)
+
 test-long: .venv/dev  ## the long forms of the reliability bars
 	.venv/bin/python -m pytest -m long
 

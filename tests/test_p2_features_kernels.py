@@ -30,13 +30,13 @@ PAIRS = ((0.01, 0.99), (0.0, 1.0), (0.5, 0.5), (0.25, 0.9), (0.3, 0.3))
 
 streams = st.lists(
     st.one_of(
-        st.floats(-1e6, 1e6),
+        st.floats(-1e6, 1e6).map(lambda x: x if abs(x) > 1e-140 else 0.0),  # the square of less is no normal number
         st.sampled_from([math.nan, 0.0, -0.0, 1.0, -1.0, 1e5, 1e5 + 0.1, 1e12, math.inf, -math.inf]),
     ),
     max_size=60 if COMPILED else 25,
 ).map(lambda values: np.array(values, dtype=np.float64))
 windows = st.integers(1, 12)
-quick = settings(max_examples=150 if COMPILED else 8, deadline=None, derandomize=not COMPILED)
+quick = settings(max_examples=150 if COMPILED else 8, deadline=None)
 
 
 def same(a: np.ndarray, b: np.ndarray) -> bool:
