@@ -233,7 +233,7 @@ def test_a_writer_at_work_raises_no_false_alarm(mode: str, root: Path) -> None:
     lakes.committed(lakes.a_shelf(root), WANTED, seed=1)
     with children.running(rewriting, root, WANTED, mode):
         until, looks = time.monotonic() + 20, 0
-        while time.monotonic() < until and (looks < 40 or len(lakes.told(root)) < 60):
+        while time.monotonic() < until and (looks < 120 or len(lakes.told(root)) < 60):
             found = verify(root)
             assert found == [], [str(finding) for finding in found]
             looks += 1
