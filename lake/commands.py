@@ -176,6 +176,8 @@ def verify(sample: float | None, as_json: bool, lake: str | None, debug: bool) -
     from lake import verify as verifying
 
     where = cli.opened(lake)
+    if not where.is_dir():
+        raise NotReady(f"lake {where} does not exist, so nothing was verified; name another with --lake")
     count = sum(len(shelf.days_on_disk()) for shelf in roots.shelves(where))
     findings = verifying.verify(where, sample=sample, looked=progress.Meter("verifying", count, "days").add)
     told = [json.dumps([one.data() for one in findings], indent=1)] if as_json else map(str, findings)

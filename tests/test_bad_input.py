@@ -134,6 +134,10 @@ def test_bad_words_are_refused_in_one_line(
     refused(capsys, lake, f"{line} --lake {lake}", code, *says)
 
 
+def test_a_lake_that_is_not_there_is_not_verified(capsys: pytest.CaptureFixture[str], lake: Path) -> None:
+    refused(capsys, lake, f"lake verify --lake {lake}-mistyped", 1, "does not exist", "nothing was verified")
+
+
 def test_synthetic_days_are_not_mixed_into_real_ones(capsys: pytest.CaptureFixture[str], root: Path) -> None:
     real = Provenance("binance: klines", digest(b""), digest(b"code"))
     market.commit_bars(market.bars_shelf(root), market.columns(2), market.the_days(2), source=real)
