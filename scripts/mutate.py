@@ -5,8 +5,8 @@ python -m scripts.mutate --sample 200        so many of them, chosen by --seed
 python -m scripts.mutate --only lake.commit  one module's
 
 A copy of the project holds the mutant in the module's place, so that every process of a test meets it, and the module's
-own quick tests run there until one fails. Mutants that change nothing anybody can see are named, with the reason, in
-scripts/equivalent.tsv.
+own quick tests run there until one fails, those that saw an earlier mutant soonest going first. Mutants that change
+nothing anybody can see are named, with the reason, in scripts/equivalent.tsv.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from scripts.mutations import Mutant, mutants
 
 PROJECT = Path(__file__).resolve().parent.parent
 EQUIVALENT = PROJECT / "scripts" / "equivalent.tsv"
-LONGEST = 300  # seconds; what ends no sooner has been made to run for ever, which a test sees as well
+PATIENCE = 5  # times the tests' own time, and LEAST seconds: what ends no sooner has been made to run for ever
+LEAST = 30
 LEFT_OUT = {".git", ".venv", "data", "data-sim", "exports", "secrets"}
 
 COMMIT = ("test_lake_commit", "test_lake_days", "test_lake_crash")
@@ -80,14 +81,15 @@ def _put(file: Path, source: str) -> None:
     file.write_text(source, encoding="utf-8")
 
 
-def passes(copy: Path, tests: Sequence[str]) -> bool:
-    """Do all of these tests of the copy pass?"""
+def passes(copy: Path, tests: Sequence[str], longest: float) -> bool:
+    """Do all of these tests of the copy pass, within this many seconds?"""
     files = [f"tests/{name}.py" for name in tests]
     words = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *files]
+    words += ["-p", "scripts.soonest", f"--soonest={copy.with_name('soonest.json')}"]
     none = subprocess.DEVNULL
     with subprocess.Popen(words, cwd=copy, stdin=none, stdout=none, stderr=none, start_new_session=True) as running:
         try:
-            return running.wait(LONGEST) == 0
+            return running.wait(longest) == 0
         except subprocess.TimeoutExpired:
             return False
         finally:
@@ -114,17 +116,23 @@ def main(only: tuple[str, ...], sample: int | None, seed: int) -> None:
     if sample:
         tried = sorted(random.Random(seed).sample(tried, min(sample, len(tried))), key=every.index)
     with _copied() as copy:
-        for name in chosen:
-            if not passes(copy, TESTS[name]):
-                raise click.ClickException(f"the tests of {name} fail with nothing changed; mend them first")
-        raise SystemExit(_told(copy, tried, len(every)))
+        longest = {name: PATIENCE * _unchanged(copy, name) + LEAST for name in chosen}
+        raise SystemExit(_told(copy, tried, longest, len(every)))
 
 
-def _told(copy: Path, tried: Sequence[Mutant], total: int) -> int:
+def _unchanged(copy: Path, module: str) -> float:
+    """How many seconds do a module's tests take?"""
+    started = time.monotonic()
+    if not passes(copy, TESTS[module], 600):
+        raise click.ClickException(f"the tests of {module} fail with nothing changed; mend them first")
+    return time.monotonic() - started
+
+
+def _told(copy: Path, tried: Sequence[Mutant], longest: dict[str, float], total: int) -> int:
     started, alive = time.monotonic(), 0
     for mutant in tried:
         with _changed(copy, mutant):
-            survives = passes(copy, TESTS[mutant.module])
+            survives = passes(copy, TESTS[mutant.module], longest[mutant.module])
         if survives:
             alive += 1
             click.echo(f"survives: {mutant.name} (line {mutant.line})")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.server
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,11 +21,21 @@ class Quiet:
         """Keep the test's output to itself."""
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    """The listening socket."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that was interrupted hangs up as it likes; anything else is a fault of ours and shows."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 @contextlib.contextmanager
 def listening(handler: Callable[..., Any]) -> Iterator[str]:
     """Serve by this handler: yields the base URL."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:

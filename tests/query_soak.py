@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +28,7 @@ from tests import lakes
 PROJECT = Path(__file__).resolve().parent.parent
 DAYS, TF = 12, "1h"
 RATE = 5  # rewrites a second
+GRACE = 25  # seconds beyond its own time until a writer has ended
 SECONDS = (*(0.0,) * 24, *(0.03,) * 6, *(0.3,) * 3, 3.0, 9.5)  # of work between two scans, in turn
 ONCE = "SELECT min(close), max(close) FROM bars_1h"
 TWICE = "SELECT (SELECT min(close) FROM bars_1h), (SELECT max(close) FROM bars_1h)"
@@ -113,6 +114,20 @@ def writer(root: Path, most: int = 1_000_000, seconds: float = 0) -> Iterator[su
             child.kill()
 
 
+def rewrites(child: subprocess.Popen[str], seconds: float) -> tuple[int, float]:
+    """How often did the writer rewrite, and how long did the longest take? It gets so long, and GRACE, to end."""
+    done, longest = child.communicate(timeout=seconds + GRACE)[0].split()
+    return int(done), float(longest)
+
+
+def ended(readers: Sequence[threading.Thread], within: float = GRACE) -> bool:
+    """Has each of these come to the end of the query it was at?"""
+    until = time.monotonic() + within
+    for reader in readers:
+        reader.join(max(0.0, until - time.monotonic()))
+    return not any(reader.is_alive() for reader in readers)
+
+
 def queries(asked: Asked, root: Path, child: subprocess.Popen[str], work: tuple[int, ...]) -> None:
     """Ask in turn for as long as the writer works."""
     turn = 0
@@ -143,11 +158,11 @@ def soak(seconds: float) -> tuple[Asked, Asked, float, int]:
             readers = [threading.Thread(target=queries, args=(ours, root, child, work[i:] + work[:i])) for i in (0, 18)]
             readers.append(threading.Thread(target=plainly))
             for reader in readers:
+                reader.daemon = True  # one that hangs fails, and does not keep the process
                 reader.start()
-            rewrites, longest = child.communicate()[0].split()
-            for reader in readers:
-                reader.join()
-    return ours, plain, float(longest), int(rewrites)
+            done, longest = rewrites(child, seconds)
+            assert ended(readers, 120), "a query did not end within two minutes"
+    return ours, plain, longest, done
 
 
 def main() -> None:
@@ -156,9 +171,9 @@ def main() -> None:
         write(Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))
         return
     seconds = float(sys.argv[1]) if sys.argv[1:] else 120
-    ours, plain, longest, rewrites = soak(seconds)
+    ours, plain, longest, done = soak(seconds)
     took = sorted(ours.seconds)
-    print(f"{rewrites} rewrites of {DAYS} days, {RATE} a second asked for; the longest took {longest:.1f} s")
+    print(f"{done} rewrites of {DAYS} days, {RATE} a second asked for; the longest took {longest:.1f} s")
     span = f"{took[0] * 1000:.0f} ms to {took[-1]:.1f} s"
     print(f"lake query: {len(took):,} answers in {span}, of {len(ours.seen)} generations")
     print(f"lake query: {len(ours.mixed)} mixed, {len(ours.errors)} errors")

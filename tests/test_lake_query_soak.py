@@ -17,14 +17,13 @@ def test_a_query_sees_one_generation_and_neither_side_starves() -> None:
         with query_soak.writer(root, 12) as child:  # back to back: more than five a second
             work = (0, 10**6, 10**7)
             readers = [
-                threading.Thread(target=query_soak.queries, args=(asked, root, child, work[i:] + work[:i]))
+                threading.Thread(target=query_soak.queries, args=(asked, root, child, work[i:] + work[:i]), daemon=True)
                 for i in range(2)
             ]
             for reader in readers:
                 reader.start()
-            assert child.communicate()[0], "the writer came to its end"
-            for reader in readers:
-                reader.join()
+            assert query_soak.rewrites(child, 0)[0] == 12, "the writer came to its end"
+            assert query_soak.ended(readers)
     assert not asked.mixed and not asked.errors
     assert len(asked.seconds) >= 6 and len(asked.seen) >= 3
 
