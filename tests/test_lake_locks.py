@@ -17,7 +17,7 @@ from pathlib import Path
 import click
 import pytest
 
-from lake import cli, ending, locks
+from lake import cli, disk, ending, locks
 from lake.layout import Shelf
 from meta.errors import Busy
 from tests import children, lakes
@@ -116,6 +116,13 @@ def test_waiting_ends_when_it_should(shelf: Shelf) -> None:
     assert 10 <= now[0] < 10.2
 
 
+def test_waiting_ends_on_the_stroke(shelf: Shelf) -> None:
+    times = iter([100.0, 103.0])
+    waiting = locks.job(shelf, 3, clock=lambda: next(times), sleep=lambda _: pytest.fail("it waited on"))
+    with locks.job(shelf), pytest.raises(Busy), waiting:
+        pass
+
+
 def test_a_lock_is_free_at_once_after_kill_9(shelf: Shelf) -> None:
     with held(shelf) as child:
         child.kill()
@@ -187,6 +194,25 @@ def closed_by_a_worker_that_unwinds(shelf: Shelf) -> list[int]:
 def test_a_child_that_unwinds_closes_nothing_of_its_own(shelf: Shelf) -> None:
     """The child has let go of the lock's descriptor; when it leaves the block, the number may mean another file."""
     assert children.answer(closed_by_a_worker_that_unwinds, shelf) == []
+
+
+def is_open(fd: int) -> bool:
+    return os.path.exists(f"/proc/self/fd/{fd}")
+
+
+def test_what_a_fork_runs_in_the_child_lets_go_of_all_locks(shelf: Shelf) -> None:
+    """Run here, where it is seen; the tests above see that a fork runs it."""
+    with locks.job(shelf), locks.telling(shelf.root):
+        theirs = set(locks._held)
+        assert len(theirs) == 2 and all(is_open(fd) for fd in theirs)
+        locks._opening.acquire()
+        locks._let_go_in_child()
+        assert not locks._held and not any(is_open(fd) for fd in theirs) and not locks._opening.locked()
+        mine = [os.open(os.devnull, os.O_RDONLY) for _ in theirs]
+        assert set(mine) == theirs, "the numbers mean other files now"
+    assert all(is_open(fd) for fd in mine), "leaving the blocks closes nothing"
+    for fd in mine:
+        os.close(fd)
 
 
 def racing(pipe: Connection, shelf: Shelf, turns: int) -> None:
@@ -369,6 +395,68 @@ def test_a_folder_that_moved_while_its_lock_was_taken_is_not_filled(
     monkeypatch.setattr(fcntl, "flock", moved)
     with pytest.raises(Busy), locks.filling(folder):
         raise AssertionError("it is not the folder that was locked")
+
+
+def test_a_folder_in_use_is_not_free_to_be_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "above" / "it"
+    with locks.using(folder), locks.using(folder):
+        assert folder.is_dir()
+        with locks.unused(folder) as free:
+            assert free is False
+    with locks.unused(folder) as free:
+        assert free is True
+        assert not is_free(folder, fcntl.LOCK_SH), "nobody begins to use what is being removed"
+    folder.rmdir()
+    with pytest.raises(FileNotFoundError), locks.unused(folder):
+        raise AssertionError("it is not there")
+    assert not locks._held
+
+
+@pytest.mark.parametrize("when", ["before it was opened", "before it was locked"])
+def test_a_folder_removed_while_one_begins_to_use_it_is_made_anew(
+    tmp_path: Path, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, make, lock, times = tmp_path / "it", disk.make_folders, fcntl.flock, [0]
+
+    def removed() -> None:
+        times[0] += 1
+        if times[0] == 1:
+            folder.rmdir()
+
+    def made(path: Path) -> None:
+        make(path)
+        if path == folder and when == "before it was opened":
+            removed()
+
+    def locked(fd: int, how: int) -> None:
+        if when == "before it was locked":
+            removed()
+        lock(fd, how)
+
+    monkeypatch.setattr(disk, "make_folders", made)
+    monkeypatch.setattr(fcntl, "flock", locked)
+    with locks.using(folder):
+        assert not is_free(folder), "what stands there now is held"
+        assert len(locks._held) == 1
+    assert times[0] >= 2 and not locks._held
+
+
+@pytest.mark.parametrize("how", ["away", "another"])
+def test_a_folder_that_moved_while_its_lock_was_taken_is_not_free(
+    tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, lock = tmp_path / "it", fcntl.flock
+    folder.mkdir()
+
+    def moved(fd: int, flags: int) -> None:
+        lock(fd, flags)
+        folder.rename(tmp_path / "moved")
+        if how == "another":
+            folder.mkdir()
+
+    monkeypatch.setattr(fcntl, "flock", moved)
+    with locks.unused(folder) as free:
+        assert free is False
 
 
 def test_locks_pass_to_nobody_by_exec(shelf: Shelf) -> None:
