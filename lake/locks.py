@@ -22,6 +22,7 @@ from meta.errors import Busy
 
 PAUSE = 0.05  # seconds between two tries of `--wait`
 GRACE = 0.2  # seconds: `holder` takes the lock for an instant, and that must not turn a writer away
+A_FOLDER = os.O_RDONLY | os.O_DIRECTORY
 _held: set[int] = set()
 _opening = threading.Lock()  # no fork between opening a lock file and knowing of it
 
@@ -124,7 +125,7 @@ def filling(folder: Path) -> Iterator[None]:
     """Hold the right to fill this folder, made if need be. Raises Busy where another process does."""
     with contextlib.suppress(FileExistsError):
         disk.make_folder(folder)
-    with _opened(folder, os.O_RDONLY | os.O_DIRECTORY) as fd:
+    with _opened(folder, A_FOLDER) as fd:
         if not _locked(fd, fcntl.LOCK_EX | fcntl.LOCK_NB) or not _is_there(fd, folder):
             raise Busy(f"{folder} is being filled by another process; wait for it")
         yield
@@ -137,7 +138,7 @@ def using(folder: Path) -> Iterator[None]:
         disk.make_folders(folder)
         with contextlib.ExitStack() as held:
             try:
-                fd = held.enter_context(_opened(folder, os.O_RDONLY | os.O_DIRECTORY))
+                fd = held.enter_context(_opened(folder, A_FOLDER))
             except FileNotFoundError:
                 continue
             _locked(fd, fcntl.LOCK_SH)
@@ -149,7 +150,7 @@ def using(folder: Path) -> Iterator[None]:
 @contextmanager
 def unused(folder: Path) -> Iterator[bool]:
     """Hold the right to remove this folder; False where somebody uses it. Raises FileNotFoundError."""
-    with _opened(folder, os.O_RDONLY | os.O_DIRECTORY) as fd:
+    with _opened(folder, A_FOLDER) as fd:
         yield _locked(fd, fcntl.LOCK_EX | fcntl.LOCK_NB) and _is_there(fd, folder)
 
 

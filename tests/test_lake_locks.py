@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import signal
 import sys
 import threading
@@ -269,12 +270,22 @@ def test_looking_for_the_holder_turns_no_writer_away(shelf: Shelf) -> None:
         (["/x/p1_ingest/__main__.py", "ingest", "--api-key=CANARY"], "p1_ingest ingest"),
         (["/x/p1_ingest/__main__.py", "--api-key", "CANARY"], "p1_ingest"),
         (["/usr/bin/pytest", "tests"], "pytest tests"),
+        (["/usr/bin/pytest", "one", "two", "three"], "pytest one two"),
         ([""], ""),
         ([], ""),
     ],
 )
 def test_the_lock_file_never_tells_an_option(argv: list[str], told: str) -> None:
     assert locks._command(argv) == told
+
+
+def test_the_lock_file_tells_who_when_and_nothing_of_those_before(shelf: Shelf) -> None:
+    with locks.job(shelf):
+        path = shelf.root / ".lake" / "locks" / locks.job_name(shelf)
+    path.write_text("somebody before " * 99)
+    with locks.job(shelf):
+        told = locks.holder(shelf)
+    assert told and re.fullmatch(r"pid [0-9]+ on \S+, `.*`, since 2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z", told)
 
 
 def test_a_command_line_that_is_no_text_is_no_reason_to_fail(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -305,6 +316,61 @@ def test_a_writer_waits_for_readers_and_new_readers_wait_for_it(shelf: Shelf) ->
     assert published.is_set()
     with locks.snapshot(shelf.root):
         pass
+
+
+class Waits(Exception):
+    """It would wait here."""
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who would wait for a lock says so, and waits for nothing."""
+    locked = locks._locked
+
+    def at_once(fd: int, how: int) -> bool:
+        if not locked(fd, how | fcntl.LOCK_NB):
+            raise Waits
+        return True
+
+    monkeypatch.setattr(locks, "_locked", at_once)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    ("name", "how", "who", "waits"),
+    [
+        ("publish", fcntl.LOCK_SH, locks.snapshot, False),
+        ("publish", fcntl.LOCK_EX, locks.snapshot, True),
+        ("turnstile", fcntl.LOCK_EX, locks.snapshot, True),
+        ("publish", fcntl.LOCK_SH, locks.publishing, True),
+        ("turnstile", fcntl.LOCK_SH, locks.publishing, True),
+        ("turnstile", fcntl.LOCK_SH, locks.telling, False),
+        ("log", fcntl.LOCK_SH, locks.telling, True),
+    ],
+    ids=lambda value: getattr(value, "__name__", str(value)),
+)
+def test_each_waits_for_whom_it_has_to(
+    shelf: Shelf, name: str, how: int, who: Callable[[Path], contextlib.AbstractContextManager[None]], waits: bool
+) -> None:
+    with locks.publishing(shelf.root), locks.telling(shelf.root):
+        pass
+    taken = os.open(shelf.root / ".lake" / "locks" / name, os.O_RDONLY)
+    fcntl.flock(taken, how)
+    try:
+        with pytest.raises(Waits) if waits else contextlib.nullcontext(), who(shelf.root):
+            assert not waits
+    finally:
+        os.close(taken)
+
+
+@pytest.mark.parametrize("hold", [locks.telling, locks.publishing])
+def test_the_first_to_need_a_lock_makes_it_and_it_is_no_program(
+    tmp_path: Path, hold: Callable[[Path], contextlib.AbstractContextManager[None]]
+) -> None:
+    with hold(tmp_path):
+        made = [*(tmp_path / ".lake" / "locks").iterdir()]
+        assert made and not any(is_free(path, fcntl.LOCK_SH) for path in made)
+    assert not any(path.stat().st_mode & 0o111 for path in made)
 
 
 def test_neither_readers_nor_writers_starve(shelf: Shelf) -> None:
@@ -457,6 +523,15 @@ def test_a_folder_that_moved_while_its_lock_was_taken_is_not_free(
     monkeypatch.setattr(fcntl, "flock", moved)
     with locks.unused(folder) as free:
         assert free is False
+
+
+@pytest.mark.parametrize("hold", [locks.filling, locks.unused])
+def test_a_file_is_no_folder_to_hold(
+    tmp_path: Path, hold: Callable[[Path], contextlib.AbstractContextManager[object]]
+) -> None:
+    (tmp_path / "it").write_text("mine")
+    with pytest.raises(NotADirectoryError), hold(tmp_path / "it"):
+        raise AssertionError("it was held")
 
 
 def test_locks_pass_to_nobody_by_exec(shelf: Shelf) -> None:
