@@ -6,7 +6,9 @@ import io
 import os
 import signal
 import sys
+import threading
 import traceback
+from importlib.machinery import ExtensionFileLoader
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -19,6 +21,8 @@ from meta.errors import PerplakeError, Usage
 
 SIGNALS = {signal.SIGINT: (130, "interrupted"), signal.SIGTERM: (143, "ended by SIGTERM")}
 SECRETS = ("COINGLASS_API_KEY", "BINANCE_API_KEY", "BINANCE_API_SECRET")
+AGAIN = 0.02  # seconds until a signal comes again that came while a library was loaded
+LOADING = [do.__code__ for do in (ExtensionFileLoader.create_module, ExtensionFileLoader.exec_module)]
 _typed: dict[str, str] = {}  # secrets given as options: value -> the option
 _came: list[int] = []  # signals, in their order
 
@@ -27,9 +31,21 @@ class _Terminated(BaseException):
     """SIGTERM arrived."""
 
 
-def _on_signal(number: int, _: FrameType | None) -> NoReturn:
+def _on_signal(number: int, frame: FrameType | None) -> None:
     _came.append(number)  # what is raised may be lost: DuckDB makes an error of its own of it
+    if _loads_a_library(frame):  # and aborts the process if anything is raised as it is loaded
+        again = threading.Timer(AGAIN, os.kill, (os.getpid(), number))
+        again.daemon = True
+        again.start()
+        return
     raise KeyboardInterrupt if number == signal.SIGINT else _Terminated
+
+
+def _loads_a_library(frame: FrameType | None) -> bool:
+    """Is this frame called by a module in C that has just begun?"""
+    while frame is not None and frame.f_code not in LOADING:
+        frame = frame.f_back
+    return frame is not None
 
 
 def main(commands: click.Group, name: str, argv: list[str] | None = None) -> NoReturn:

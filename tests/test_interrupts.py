@@ -59,6 +59,42 @@ def test_a_signal_that_a_library_makes_an_error_of_its_own_is_told_as_the_signal
     assert told.startswith("error: ") and told.count("\n") == 1 and "what was committed stays" in told
 
 
+LOADING = """
+import enum, signal, sys, threading
+import click
+from lake import cli, ending
+
+def called(frame, event, _):
+    loads = frame.f_code.co_filename == enum.__file__ and ending._loads_a_library(frame)
+    if event == "call" and loads:
+        sys.setprofile(None)
+        signal.raise_signal(int(sys.argv[1]))
+
+@click.group(cls=cli.Commands)
+def commands():
+    "Nothing but DuckDB."
+
+@commands.command()
+def query():
+    sys.setprofile(called)
+    import duckdb
+    threading.Event().wait(30)
+    print("no signal came")
+
+ending.main(commands, "lake", ["query"])
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_while_duckdb_is_loaded_ends_as_any_other(number: signal.Signals, code: int) -> None:
+    """Its module in C calls Python as it begins, and aborts the process if that raises."""
+    words = [sys.executable, "-c", LOADING, str(int(number))]
+    ended = subprocess.run(words, cwd=PROJECT, capture_output=True, text=True, timeout=50)
+    assert ended.returncode == code, ended.stderr
+    told = ended.stderr.split("\n")  # after ^C click begins a new line
+    assert [line[:7] for line in told if line] == ["error: "] and not ended.stdout
+
+
 QUICK = ["P1 rewrite", "P3 first", "export"]
 
 

@@ -417,6 +417,8 @@ def test_a_file_system_without_locks_is_told(shelf: Shelf, monkeypatch: pytest.M
 
 def test_a_holder_that_cannot_be_read_is_another_process(tmp_path: Path) -> None:
     assert locks._holder(tmp_path) == "another process"
+    (tmp_path / "lock").write_bytes(b"pid 7 on \xff\n")
+    assert locks._holder(tmp_path / "lock") == "pid 7 on \N{REPLACEMENT CHARACTER}"
 
 
 def test_a_lock_that_cannot_be_signed_is_held_all_the_same(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
