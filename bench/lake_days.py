@@ -47,8 +47,8 @@ def write(shelf: Shelf, seed: int, cell: float | None = None) -> tuple[float, fl
     began = time.perf_counter(), time.process_time()
     with commit.writing(shelf) as writer:
         for first in range(0, DAYS, BATCH):
-            for day, table in zip(wanted[first : first + BATCH], tables[first : first + BATCH], strict=True):
-                writer.stage(day, table, lakes.SOURCE)
+            batch = zip(wanted[first : first + BATCH], tables[first : first + BATCH], strict=True)
+            writer.stage_all((day, table, lakes.SOURCE) for day, table in batch)
             writer.publish()
     return time.perf_counter() - began[0], time.process_time() - began[1]
 

@@ -30,10 +30,11 @@ def schema_digest(schema: pa.Schema) -> str:
 
 
 def encoded(table: pa.Table) -> bytes:
-    """How is this table written? ZSTD 3, dictionary, page checksums; no clock, no randomness, no metadata.
+    """How is this table written? ZSTD 3, text in a dictionary, page checksums; no clock, no randomness, no metadata.
 
     Every column may hold nulls, whatever the table's schema promises of today's values.
     """
+    # A day's numbers hardly repeat: with dictionaries of them parts are a fifth larger, and slower both ways.
     bare = pa.schema([pa.field(field.name, field.type) for field in table.schema])
     sink = pa.BufferOutputStream()
     pq.write_table(
@@ -41,7 +42,7 @@ def encoded(table: pa.Table) -> bytes:
         sink,
         compression="zstd",
         compression_level=3,
-        use_dictionary=True,
+        use_dictionary=[field.name for field in table.schema if pa.types.is_string(field.type)],
         write_page_checksum=True,
         store_schema=False,
         row_group_size=1 << 20,

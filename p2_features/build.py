@@ -151,7 +151,7 @@ def _position(stamp: str, bars: Shelf) -> int:
 
 def _stage(writer: commit.Writer, outcome: Outcome, built: Built) -> None:
     """Stage what came back, and count it."""
-    built.unchanged += sum(not writer.stage(*day) for day in outcome.days)
+    built.unchanged += writer.stage_all(outcome.days).count(False)
     built.cold |= outcome.cold
     built.warming += len(outcome.cold)
     built.rows += outcome.rows

@@ -131,7 +131,7 @@ def _is_fresh(
 
 def _stage(writer: commit.Writer, outcome: Outcome, built: Built) -> None:
     """Stage what came back, and count it."""
-    built.unchanged += sum(not writer.stage(*day) for day in outcome.days)
+    built.unchanged += writer.stage_all(outcome.days).count(False)
     built.waiting += outcome.waiting
     built.rows += outcome.rows
     built.reasons += outcome.reasons

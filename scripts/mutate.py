@@ -37,6 +37,9 @@ LEFT_OUT = {".git", ".venv", "data", "data-sim", "exports", "secrets"}
 COMMIT = ("test_lake_commit", "test_lake_days", "test_lake_crash")
 TESTS = {
     "lake.commit": COMMIT,
+    "lake.drafts": COMMIT,
+    "lake.publishing": COMMIT,
+    "lake.staging": COMMIT,
     "lake.recover": COMMIT,
     "lake.days": ("test_lake_days", "test_lake_regular", "test_lake_commit"),
     "lake.disk": ("test_lake_disk", "test_lake_commit", "test_lake_crash"),

@@ -320,12 +320,6 @@ def test_freshness_is_told_by_content(shelf: Shelf) -> None:
     assert not fresh.is_fresh(known, others[0], code) and not fresh.is_fresh(known, inputs, others[0])
 
 
-def test_looking_at_a_damaged_day_is_no_error(shelf: Shelf) -> None:
-    assert commit.committed_or_none(lakes.committed(shelf), lakes.DAY) == lakes.entry(shelf)
-    (shelf.day_folder(lakes.DAY) / MANIFEST).unlink()
-    assert commit.committed_or_none(shelf, lakes.DAY) is None
-
-
 def test_the_logs_last_word_is_of_the_shelf_that_was_asked_about_and_of_days_that_are_there(shelf: Shelf) -> None:
     one, other = lakes.the_days(2)
     lakes.committed(shelf, [one, other])

@@ -34,8 +34,7 @@ def a_write(*wanted: date, seed: int) -> Run:
 
 def _write(made: dict[date, pa.Table], root: Path) -> None:
     with commit.writing(lakes.a_shelf(root)) as writer:
-        for day, table in made.items():
-            writer.stage(day, table, lakes.SOURCE)
+        writer.stage_all((day, table, lakes.SOURCE) for day, table in made.items())
         writer.publish()
 
 

@@ -32,9 +32,9 @@ from tests.test_p2_features_golden import LIBRARIES, SCALARS, libraries, scalars
 AGAIN = "then run `python -m tests.test_lake_golden` and put what it prints into this test"
 LENGTH = 6
 GOLDEN = {
-    "bars": ("b1d8789b2dca6f82", "399b4df93144b337"),
-    "labels": ("e91760f33e67330b", "c49f148feac0805b"),
-    "weights": ("c023bf2813a8e54a", "8c9ed2473f2b2a84"),
+    "bars": ("b1d8789b2dca6f82", "f95d8b37af2ad8ae"),
+    "labels": ("e91760f33e67330b", "fb142ee752555b5e"),
+    "weights": ("c023bf2813a8e54a", "cbe4cdbd156af5aa"),
 }
 
 

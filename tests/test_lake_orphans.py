@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from lake import commit, days, log, orphans, verify
+from lake import commit, days, log, orphans, publishing, staging, verify
 from lake.orphans import Orphans
 from lake.span import Span
 from meta.errors import NotReady, Refused
@@ -186,7 +186,7 @@ def test_verify_does_not_miss_a_day_that_is_just_being_taken_away() -> None:
         place = lakes.committed(lakes.a_shelf(root), lakes.the_days(3))
         with commit.writing(place) as writer:
             writer.remove(lakes.DAY)
-            commit._settle(place, writer.staged)
-            commit.publish(place, writer.staged[0])  # renamed, and not told yet
+            staging.settle(place, writer.staged)
+            publishing.publish(place, writer.staged[0])  # renamed, and not told yet
             assert not [one for one in verify.verify(root) if one.wrong]
         assert not verify.verify(root) and log.last_words(place).keys() == {*lakes.the_days(3)} - {lakes.DAY}

@@ -35,7 +35,7 @@ AGAIN = "then run `python -m tests.test_p2_features_golden` and put what it prin
 LIBRARIES = "x86_64 pyarrow 26.0.1"
 SCALARS = "32387cb350797b0b"
 DRAWN = [1175010553, 3892281678, 2582492139]
-PARTS = ("535caafaf26b48d5", "1a682f86bee78849")
+PARTS = ("535caafaf26b48d5", "62bd2d35b6f81833")
 GOLDEN = {
     "ret_5m": ("f13845f515febfea", "bfa12a557deebb64"),
     "ret_1h": ("e291ff052dccf571", "32ce6e5c1ee97d4f"),
