@@ -7,11 +7,10 @@ import errno
 import os
 import shlex
 import stat
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from lake import advice, fresh, notes
@@ -30,6 +29,8 @@ VERBS = {
     "labels": "p3_labels triple-barrier",
     "weights": "p3_labels weights",
 }
+FOLDER = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_DIRECTORY
+FILE = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 TRIES = 8  # a rewrite under way is over in a millisecond; a mismatch that stays is damage
 
 
@@ -37,17 +38,17 @@ TRIES = 8  # a rewrite under way is over in a millisecond; a mismatch that stays
 class Day:
     """One committed day as read: its manifest entry, and the bytes that match it."""
 
+    shelf: Shelf
     day: date
     entry: Entry
     data: bytes
-    where: str
-    remedy: str
 
     def table(self, columns: list[str] | None = None) -> pa.Table:
         """Which rows does it hold?"""
         from lake import parts  # what only looks at manifests starts without Arrow
 
-        return parts.decoded(self.data, self.where, columns, self.remedy)
+        where = f"{self.shelf} {self.day} {self.entry.file}"
+        return parts.decoded(self.data, where, columns, advice.repair(self.shelf.root))
 
 
 def entry(shelf: Shelf, day: date) -> Entry | None:
@@ -56,12 +57,12 @@ def entry(shelf: Shelf, day: date) -> Entry | None:
     Its part is not read: size and name are compared, the digest is not.
     Raises Tampered where the marker is there and the rest does not fit it.
     """
-    return _settled(shelf, day, _entry_now)
+    return settled(shelf, day, entry_in)
 
 
 def read(shelf: Shelf, day: date) -> Day | None:
     """What does this day hold? Verified against its manifest; None where it is not committed. Raises Tampered."""
-    return _settled(shelf, day, _day_now)
+    return settled(shelf, day, day_in)
 
 
 def need(shelf: Shelf, day: date) -> Day:
@@ -119,8 +120,12 @@ def is_committed(shelf: Shelf, day: date) -> bool:
     return entry(shelf, day) is not None
 
 
-def _settled(shelf: Shelf, day: date, look: Callable[[Shelf, date, int], T | None]) -> T | None:
-    """Look until two readings of a day under rewrite would agree: the day is opened anew at every try."""
+def settled(shelf: Shelf, day: date, look: Callable[[Shelf, date, int], T | None]) -> T | None:
+    """What does `look` find in this day's folder, which it is given opened? None where there is no folder.
+
+    Looks until two readings of a day under rewrite would agree: the folder is opened anew at every try, and what is
+    read below it stays one generation even when its name changes hands meanwhile. Raises what the last look raised.
+    """
     for _ in range(TRIES - 1):
         with suppress(Tampered, FileNotFoundError):
             return _look(shelf, day, look)
@@ -128,34 +133,27 @@ def _settled(shelf: Shelf, day: date, look: Callable[[Shelf, date, int], T | Non
 
 
 def _look(shelf: Shelf, day: date, look: Callable[[Shelf, date, int], T | None]) -> T | None:
-    with _opened(shelf.day_folder(day)) as folder:
-        found = None if folder is None else look(shelf, day, folder)
-        if found is None and folder is not None and not _is_still(shelf.day_folder(day), folder):
-            raise Tampered(f"{shelf} {day} was rewritten at every look; run the same command again")
-        return found
-
-
-@contextmanager
-def _opened(folder: Path) -> Iterator[int | None]:
-    """The folder itself, so that what is read stays one generation even when the name changes hands meanwhile."""
+    path = shelf.day_path(day)
     try:
-        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        folder = os.open(path, FOLDER)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
-            yield None
-            return
+            return None
         raise
     try:
-        yield fd
+        found = look(shelf, day, folder)
+        if found is None and not _is_still(path, folder):
+            raise Tampered(f"{shelf} {day} was rewritten at every look; run the same command again")
+        return found
     finally:
-        os.close(fd)
+        os.close(folder)
 
 
-def _is_still(path: Path, folder: int) -> bool:
+def _is_still(path: str, folder: int) -> bool:
     """Does the name still mean the folder that was opened? A writer empties the old generation once it is replaced,
     and a marker missing there says nothing of the day."""
     try:
-        return os.path.samestat(path.stat(follow_symlinks=False), os.fstat(folder))
+        return os.path.samestat(os.lstat(path), os.fstat(folder))
     except FileNotFoundError:
         return False
 
@@ -163,7 +161,7 @@ def _is_still(path: Path, folder: int) -> bool:
 def _bytes(folder: int, name: str) -> bytes | None:
     """What does a regular file hold? None where there is none; a link or a pipe is none, and is never waited for."""
     try:
-        fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+        fd = os.open(name, FILE, dir_fd=folder)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENXIO):
             return None
@@ -172,15 +170,15 @@ def _bytes(folder: int, name: str) -> bytes | None:
         known = os.fstat(fd)
         if not stat.S_ISREG(known.st_mode):
             return None
-        pieces = [os.read(fd, known.st_size + 1)]
-        while pieces[-1] and sum(map(len, pieces)) != known.st_size:  # it ends where it said, or is read to its end
-            pieces.append(os.read(fd, 1 << 20))
-        return b"".join(pieces)
+        data = os.read(fd, known.st_size + 1)
+        while len(data) != known.st_size and (more := os.read(fd, 1 << 20)):  # it ends where it said, or at its end
+            data += more
+        return data
     finally:
         os.close(fd)
 
 
-def _size(folder: int, name: str) -> int:
+def size(folder: int, name: str) -> int:
     """How large is a regular file? -1 where there is none."""
     try:
         known = os.stat(name, dir_fd=folder, follow_symlinks=False)
@@ -191,39 +189,42 @@ def _size(folder: int, name: str) -> int:
 
 def _manifest(shelf: Shelf, day: date, folder: int) -> list[Entry] | None:
     """The entries of a marked day, or None where there is no marker."""
-    if _size(folder, SUCCESS) < 0:
+    if size(folder, SUCCESS) < 0:
         return None
     data = _bytes(folder, MANIFEST)
     if data is None:
         raise Tampered(f"{shelf} {day} has {SUCCESS} but no {MANIFEST}; {advice.repair(shelf.root)}")
     entries = parsed(data, f"{shelf} {day} {MANIFEST}", advice.repair(shelf.root))
-    if any(known.file != shelf.part_name(day) for known in entries):
+    if {known.file for known in entries} != {shelf.part_name(day)}:
         raise Tampered(f"{shelf} {day}: its {MANIFEST} is of another day; {advice.repair(shelf.root)}")
     return entries
 
 
-def _entry_now(shelf: Shelf, day: date, folder: int) -> Entry | None:
+def entry_in(shelf: Shelf, day: date, folder: int) -> Entry | None:
+    """`entry`, of a folder that `settled` opened: names and sizes are compared."""
     entries = _manifest(shelf, day, folder)
     if entries is None:
         return None
     if len(entries) == 2:
-        found = _day_now(shelf, day, folder)
+        found = day_in(shelf, day, folder)
         return found.entry if found else None
-    if _size(folder, entries[0].file) != entries[0].bytes:
+    if size(folder, entries[0].file) != entries[0].bytes:
         fact = f"{entries[0].file} is missing or has another size"
         raise Tampered(f"{shelf} {day}: {fact}; {advice.repair(shelf.root)}")
     return entries[0]
 
 
-def _day_now(shelf: Shelf, day: date, folder: int) -> Day | None:
+def day_in(shelf: Shelf, day: date, folder: int) -> Day | None:
+    """`read`, of a folder that `settled` opened: every byte is compared."""
     entries = _manifest(shelf, day, folder)
     if entries is None:
         return None
-    name = shelf.part_name(day)
+    name = entries[0].file
     data = _bytes(folder, name)
-    sha = digest(data) if data is not None else "missing"
-    for known in entries:
-        if data is not None and known.sha256 == sha:
-            return Day(day, known, data, f"{shelf} {day} {name}", advice.repair(shelf.root))
+    if data is not None:
+        sha = digest(data)
+        for known in entries:
+            if known.sha256 == sha:
+                return Day(shelf, day, known, data)
     fact = "is missing" if data is None else "is not the file its manifest describes (sha256 differs)"
     raise Tampered(f"{shelf} {day}: {name} {fact}; {advice.repair(shelf.root)}")

@@ -76,7 +76,7 @@ def part(shelf: Shelf, today: Day | None, back: Way) -> tuple[bytes, Entry] | No
     if digest(data) == last.old.sha256:
         return data, last.old
     if changes.digest(table) == last.values:
-        return data, replace(last.old, sha256=digest(data), bytes=len(data))
+        return data, last.old._replace(sha256=digest(data), bytes=len(data))
     raise Tampered(f"{last.path} leads to another part than it was kept of; take it from a copy")
 
 

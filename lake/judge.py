@@ -64,8 +64,7 @@ def features(table: pa.Table, tf: Timeframe) -> list[Finding]:
 
 def rewritten(shelf: Shelf) -> list[Finding]:
     """What do the SQL checks find in the log of this shelf?"""
-    named = (shelf.dataset.name, shelf.tf.name, shelf.symbol)
-    return of_log(line for line in log.lines(shelf.root) if (line.dataset, line.tf, line.symbol) == named)
+    return of_log(log.of(shelf))
 
 
 def of_log(lines: Iterable[log.Line]) -> list[Finding]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import functools
 import glob as globbing
 import itertools
+import os
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -34,17 +38,21 @@ class Shelf:
 
     def day_folder(self, day: date) -> Path:
         """Which folder is this day's?"""
-        return self.folder / f"y={day.year:04}/m={day.month:02}/d={day.day:02}"
+        return Path(self.day_path(day))
+
+    def day_path(self, day: date) -> str:
+        """The same as plain text: a Path takes as long to make as a small file to open."""
+        year, month, number = day.isoformat().split("-")
+        return f"{self.folder}/y={year}/m={month}/d={number}"
 
     @staticmethod
     def part_name(day: date) -> str:
         """What is this day's Parquet file called?"""
-        return f"part-{day.year:04}{day.month:02}{day.day:02}.parquet"
+        return f"part-{day.isoformat().replace('-', '')}.parquet"
 
     def days_on_disk(self) -> list[date]:
         """Which days have a folder here, committed or not? Ascending."""
-        found = (DAY_FOLDER.fullmatch("/".join(path.parts[-3:])) for path in self.folder.glob("y=*/m=*/d=*"))
-        days = (_date(*match.groups()) for match in found if match)
+        days = (day_of(name) for name in day_folders(str(self.folder)))
         return sorted(day for day in days if day)
 
     def sibling(self, dataset: Dataset) -> Shelf:
@@ -53,6 +61,31 @@ class Shelf:
 
     def __str__(self) -> str:
         return f"{self.dataset.phase} {self.tf} {self.symbol}"
+
+
+def day_folders(folder: str, levels: Sequence[str] = ("y=", "m=", "d="), below: str = "") -> Iterator[str]:
+    """What below a shelf's folder is named as a day's folder is? y=…/m=…/d=…, in order; links are followed."""
+    try:
+        names = sorted(entry.name for entry in os.scandir(f"{folder}/{below}") if entry.name.startswith(levels[0]))
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            return
+        raise
+    for name in names:
+        if levels[1:]:
+            yield from day_folders(folder, levels[1:], f"{below}{name}/")
+        else:
+            yield below + name
+
+
+@functools.lru_cache(1 << 14)  # forty years: symbols have the same days
+def day_of(name: str) -> date | None:
+    """Which day's folder is y=…/m=…/d=…? None where there is no such day."""
+    match = DAY_FOLDER.fullmatch(name)
+    try:
+        return date(*map(int, match.groups())) if match else None
+    except ValueError:
+        return None
 
 
 def shelf(root: Path, dataset: Dataset, tf: Timeframe, symbol: str) -> Shelf:
@@ -154,18 +187,10 @@ def _free(place: Path, dataset: Dataset, tf: Timeframe | None, symbol: str | Non
 
 
 def _day_of_part(path: Path) -> tuple[Path, date]:
-    match = DAY_FOLDER.fullmatch("/".join(path.parts[-4:-1])) if len(path.parts) > 4 else None
-    day = _date(*match.groups()) if match else None
+    day = day_of("/".join(path.parts[-4:-1]))
     if day is None or path.name != Shelf.part_name(day):
         raise Refused(f"{path} is not a part of a y=/m=/d= day folder; give a glob over part files")
     for needed in (MANIFEST, SUCCESS):
         if not (path.parent / needed).is_file():
             raise Refused(f"{path} has no {needed} beside it, so its day is not committed; run its phase again")
     return path.parents[3], day
-
-
-def _date(year: str, month: str, day: str) -> date | None:
-    try:
-        return date(int(year), int(month), int(day))
-    except ValueError:
-        return None

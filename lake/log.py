@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -60,10 +61,11 @@ def append(root: Path, lines: Iterable[Line]) -> None:
         disk.sync_folder(path(root).parent)
 
 
-def lines(root: Path) -> Iterator[Line]:
+def lines(root: Path, about: str = "") -> Iterator[Line]:
     """What does the log tell, oldest first? A line torn by a crash is passed over: recovery tells it again.
 
     A last line that lacks only its line break has told everything; telling it again would tell of two publishes.
+    about : only of lines with these words.
     """
     try:
         found = regular.opened(path(root))
@@ -71,9 +73,17 @@ def lines(root: Path) -> Iterator[Line]:
         return
     with io.TextIOWrapper(found, encoding="utf-8", errors="replace") as file:
         for text in file:
-            cells = text.rstrip("\n").split("\t")
+            cells = text.rstrip("\n").split("\t") if about in text else ()
             if len(cells) == 7 and _is_day(cells[4]) and PART.fullmatch(cells[6]):
                 yield Line(*cells)
+
+
+def of(shelf: Shelf) -> Iterator[Line]:
+    """What does the log tell of this shelf, oldest first? Lines of others cost nothing: a lake may have hundreds."""
+    named = (shelf.dataset.name, shelf.tf.name, shelf.symbol)
+    for line in lines(shelf.root, "\t".join(("", *named, ""))):
+        if (line.dataset, line.tf, line.symbol) == named:
+            yield line
 
 
 def _is_day(text: str) -> bool:
@@ -85,8 +95,7 @@ def _is_day(text: str) -> bool:
 
 def last_words(shelf: Shelf) -> dict[date, str]:
     """What is the log's last word on each day of this shelf: the sha256 of its part? Not of days taken away."""
-    named = (shelf.dataset.name, shelf.tf.name, shelf.symbol)
-    told = {line.day: line.new for line in lines(shelf.root) if (line.dataset, line.tf, line.symbol) == named}
+    told = {line.day: line.new for line in of(shelf)}
     return {date.fromisoformat(day): new for day, new in told.items() if new != ABSENT}
 
 
@@ -104,8 +113,4 @@ def complete(root: Path, wanted: Line) -> bool:
 
 def generation(shelf: Shelf) -> Line | None:
     """What is the last line about this shelf?"""
-    last = None
-    for told in lines(shelf.root):
-        if (told.dataset, told.tf, told.symbol) == (shelf.dataset.name, shelf.tf.name, shelf.symbol):
-            last = told
-    return last
+    return next(iter(deque(of(shelf), 1)), None)

@@ -117,9 +117,8 @@ def forget(shelf: Shelf, day: date, old: str, new: str) -> None:
 def told(shelf: Shelf) -> dict[date, list[log.Line]]:
     """What does the log tell of this shelf's days, oldest first?"""
     found: dict[date, list[log.Line]] = {}
-    for line in log.lines(shelf.root):
-        if (line.dataset, line.tf, line.symbol) == (shelf.dataset.name, shelf.tf.name, shelf.symbol):
-            found.setdefault(date.fromisoformat(line.day), []).append(line)
+    for line in log.of(shelf):
+        found.setdefault(date.fromisoformat(line.day), []).append(line)
     return found
 
 

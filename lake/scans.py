@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from hashlib import sha256
@@ -94,30 +94,17 @@ def place(shelf: Shelf) -> Path:
 def manifests(shelf: Shelf) -> bytes:
     """The digest of all manifests of the committed days and of their places, as they are on disk now."""
     seen, base = sha256(), str(shelf.folder)
-    for folder in _day_folders(base):
+    for name in layout.day_folders(base):
         try:
-            os.stat(f"{folder}/{SUCCESS}")  # noqa: PTH116  a path for each would take as long as all the rest
-            fd = os.open(f"{folder}/{MANIFEST}", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            os.stat(f"{base}/{name}/{SUCCESS}")  # noqa: PTH116  a path for each would take as long as all the rest
+            fd = os.open(f"{base}/{name}/{MANIFEST}", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except FileNotFoundError:
             continue
         try:
-            seen.update(folder.removeprefix(base).encode() + os.read(fd, 1 << 16))
+            seen.update(name.encode() + os.read(fd, 1 << 16))
         finally:
             os.close(fd)
     return seen.hexdigest().encode()
-
-
-def _day_folders(folder: str, levels: Sequence[str] = ("y=", "m=", "d=")) -> Iterator[str]:
-    """The folders of days, in order."""
-    if not levels:
-        yield folder
-        return
-    try:
-        names = sorted(entry.name for entry in os.scandir(folder) if entry.name.startswith(levels[0]))
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    for name in names:
-        yield from _day_folders(f"{folder}/{name}", levels[1:])
 
 
 def _kept(path: Path, mark: bytes, columns: Sequence[str]) -> pa.Table | None:

@@ -3,46 +3,16 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from lake import advice, days, locks, log, notes, recover, roots, snapshots
-from lake.layout import DAY_FOLDER, MANIFEST, SUCCESS, Shelf, checked_or_none, shelf
+from lake import advice, days, locks, log, roots, snapshots, strangers
+from lake.findings import MOVE, Finding
+from lake.layout import MANIFEST, SUCCESS, Shelf
 from lake.manifest import NONE, Entry, mark
-from meta.datasets import DATASETS, FOLDERS
 from meta.errors import Tampered
-from meta.timeframes import TIMEFRAMES
-
-MOVE = "move it out of the lake"
-BESIDE = {".lake", "raw", "revisions"}  # in the folder of a lake of one symbol
-NOTES = {notes.OFFERED, notes.FEATURES, notes.RULES}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is not as it should be: what, where, and what heals it.
-
-    `wrong` is False where every committed day can still be trusted (a dead writer's leftovers, a stray note).
-    """
-
-    path: Path
-    fact: str
-    remedy: str
-    shelf: Shelf | None = None
-    day: date | None = None
-    wrong: bool = True
-
-    def data(self) -> dict[str, str | bool | None]:
-        """The same for machines."""
-        known = {name: str(value) if value else None for name, value in vars(self).items() if name != "wrong"}
-        return known | {"wrong": self.wrong}
-
-    def __str__(self) -> str:
-        subject = " ".join(str(part) for part in (self.shelf, self.day) if part)
-        return f"{subject + ': ' if subject else ''}{self.path} {self.fact}; {self.remedy}"
 
 
 @dataclass(frozen=True)
@@ -68,8 +38,9 @@ def verify(
     Writers may go on meanwhile: what looks wrong is looked at again while nothing can be published.
     """
     places = roots.shelves(root) if shelves is None else list(shelves)
-    findings = list(_strangers(root if shelves is None else None, places))
+    findings = list(strangers.above(root)) if shelves is None else []
     for place in places:
+        findings += strangers.on(place)
         findings += _verified(place, sample, looked)
     if shelves is None:
         with locks.snapshot(root):
@@ -78,15 +49,13 @@ def verify(
 
         faults += revised.faults(root, 1.0 if sample is None else sample)
         findings += [Finding(path, fact, heals, wrong=wrong) for path, fact, heals, wrong in faults]
-    return findings + _leftovers(root, places)
+    return findings + strangers.leftovers(root, places)
 
 
 def _verified(place: Shelf, sample: float | None, told: Callable[[int], None]) -> list[Finding]:
     wanted = _wanted(place, sample)
     looked = []
-    for (
-        key
-    ) in wanted:  # one after the other: threads that pass the interpreter on at each small file take twice as long
+    for key in wanted:  # one after the other: threads passing the interpreter on at each small file take twice as long
         looked.append(_look(place, *key))
         told(1)
     words = log.last_words(place)
@@ -118,7 +87,7 @@ def _look_again(
             _look(place, *key) if found.findings or _changed(place, found) else found
             for key, found in zip(wanted, looked, strict=True)
         ]
-        staged = {path.name for path in _folders(place.root / ".lake" / "staging")}
+        staged = {path.name for path in strangers.listed(place.root / ".lake" / "staging")}
         return again, staged, log.last_words(place)
 
 
@@ -136,34 +105,45 @@ def _sha(found: Looked) -> str | None:
 
 def _look(place: Shelf, day: date, whole: bool) -> Looked:
     """What is wrong with this day's folder?"""
-    folder = place.day_folder(day)
+    names, marker, known = list[str](), 0, None
+
+    def look(place: Shelf, day: date, folder: int) -> Entry | None:
+        nonlocal names, marker
+        names, marker = os.listdir(folder), days.size(folder, SUCCESS)
+        if not whole:
+            return days.entry_in(place, day, folder)
+        found = days.day_in(place, day, folder)
+        return found.entry if found else None
+
     try:
-        here = {entry.name: entry for entry in os.scandir(folder)} if stat.S_ISDIR(os.lstat(folder).st_mode) else None
-    except FileNotFoundError:
-        here = {}
-    if here is None:
-        return Looked(day, None, (Finding(folder, "is no folder of files", MOVE, place, day),))
-    if not here:  # a crash between making the folders above and placing the day
-        return Looked(day, None, ())
-    extra = sorted(here.keys() - {place.part_name(day), MANIFEST, SUCCESS})
-    wrong = [Finding(folder / name, "is not one of a day's three files", MOVE, place, day) for name in extra]
-    try:
-        read = days.read(place, day) if whole else None
-        known = read.entry if read else days.entry(place, day)
-        if known is None:
-            fact = f"holds files but no {SUCCESS}, so its day is not committed"
-            wrong.append(Finding(folder, fact, advice.repair(place.root), place, day))
-        elif here[SUCCESS].stat(follow_symlinks=False).st_size:
-            wrong.append(Finding(folder / SUCCESS, "is not empty", advice.repair(place.root), place, day))
+        known = days.settled(place, day, look)
+        fault = _unmarked(place, day, names) if known is None else None
     except Tampered as error:
-        known = None
         fact = str(error).removeprefix(f"{place} {day}").lstrip(": ").split(";", 1)[0]
-        wrong.append(Finding(folder, f"is damaged: {fact}", advice.repair(place.root), place, day))
-    except (KeyError, OSError) as error:  # it changed hands meanwhile, or the disk itself fails
-        known = None
-        fact = f"cannot be read ({getattr(error, 'strerror', None) or 'it changed meanwhile'})"
-        wrong.append(Finding(folder, fact, "check the disk", place, day))
+        fault = (f"is damaged: {fact}", advice.repair(place.root))
+    except OSError as error:  # it changed hands meanwhile, or the disk itself fails
+        fault = (f"cannot be read ({error.strerror or 'it changed meanwhile'})", "check the disk")
+    wrong = list(_odd_files(place, day, names, marker))
+    if fault:
+        wrong.append(Finding(place.day_folder(day), *fault, place, day))
     return Looked(day, known, tuple(wrong))
+
+
+def _unmarked(place: Shelf, day: date, names: Sequence[str]) -> tuple[str, str] | None:
+    """A folder that is empty is no fault: a crash between making the folders above and placing the day leaves it."""
+    folder = place.day_folder(day)
+    if names:
+        return f"holds files but no {SUCCESS}, so its day is not committed", advice.repair(place.root)
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        return "is no folder of files", MOVE
+    return None
+
+
+def _odd_files(place: Shelf, day: date, names: Sequence[str], marker: int) -> Iterator[Finding]:
+    for name in sorted({*names} - {place.part_name(day), MANIFEST, SUCCESS}):
+        yield Finding(place.day_folder(day) / name, "is not one of a day's three files", MOVE, place, day)
+    if marker > 0:
+        yield Finding(place.day_folder(day) / SUCCESS, "is not empty", advice.repair(place.root), place, day)
 
 
 def _disagreements(place: Shelf, looked: Sequence[Looked], staged: set[str], words: dict[date, str]) -> list[Finding]:
@@ -205,79 +185,3 @@ def _is_untold(place: Shelf, found: Looked, staged: set[str]) -> bool:
     start = f"{locks.job_name(place)}~{found.day:%Y%m%d}~"
     end = f"~{mark(found.entry)}"
     return any(name.startswith(start) and name.endswith(end) for name in staged)
-
-
-def _strangers(root: Path | None, places: Sequence[Shelf]) -> Iterator[Finding]:
-    """What lies on the shelves, and in the folders above them, that no phase put there?"""
-    for kind in DATASETS.values() if root else ():
-        base = root / kind.folder  # type: ignore[operator]
-        for tf in _folders(base):
-            if tf.is_symlink() or not tf.is_dir() or tf.name not in TIMEFRAMES:
-                yield _stranger(tf, None)
-            else:
-                named = _folders(tf)
-                yield from (_stranger(p, None) for p in named if p.is_symlink() or checked_or_none(p.name) != p.name)
-    for place in places:
-        known = {place.day_folder(day) for day in place.days_on_disk()}
-        for path in _folders(place.folder):
-            if path.name not in NOTES and (path.name not in BESIDE or place.root != place.folder):
-                yield from _strangers_in(path, place, known)
-
-
-def _strangers_in(path: Path, place: Shelf, known: set[Path]) -> Iterator[Finding]:
-    """Is this path on a shelf a day's folder, or on the way to one? If not, it is a stranger."""
-    if path in known:
-        return
-    name = path.relative_to(place.folder).as_posix()
-    example = "/".join([name, *("m=01", "d=01")[name.count("/") :]])
-    if name.count("/") > 1 or path.is_symlink() or not path.is_dir() or not DAY_FOLDER.fullmatch(example):
-        yield _stranger(path, place)
-        return
-    for below in _folders(path):
-        yield from _strangers_in(below, place, known)
-
-
-def _stranger(path: Path, place: Shelf | None) -> Finding:
-    if path.name.startswith(".") and path.name.endswith(".tmp"):
-        return Finding(path, "was left by a writer that died", "remove it", place, wrong=False)
-    return Finding(path, "was put there by no phase", MOVE, place, wrong=path.is_symlink() or path.suffix == ".parquet")
-
-
-def _folders(path: Path) -> list[Path]:
-    try:
-        return sorted(path.iterdir())
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-
-
-def _leftovers(root: Path, places: Sequence[Shelf]) -> list[Finding]:
-    """What did writers that are gone leave in staging?"""
-    named = {locks.job_name(place): place for place in places}
-    found = []
-    for path in _folders(root / ".lake" / "staging"):
-        match = recover.STAGING.fullmatch(path.name)
-        place = (
-            (named.get(match["job"]) or _shelf_of(root, match["job"])) if match else snapshots.named(root, path.name)
-        )
-        if place is None:
-            found.append(Finding(path, "was put there by no writer", "remove it", wrong=False))
-        elif (seen := _identity(path)) and locks.holder(place) is None and _identity(path) == seen:
-            fact = "was left by a writer that died"
-            found.append(Finding(path, fact, "the next run of its phase finishes or removes it", place, wrong=False))
-    return found
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Which folder is this? A live writer may have removed it and made another of the same name."""
-    try:
-        known = path.stat(follow_symlinks=False)
-    except FileNotFoundError:
-        return None
-    return known.st_ino, known.st_ctime_ns
-
-
-def _shelf_of(root: Path, job: str) -> Shelf | None:
-    kind, tf, name = [*job.split("~"), "", ""][:3]
-    if kind not in FOLDERS or tf not in TIMEFRAMES or checked_or_none(name) != name:
-        return None
-    return shelf(root, FOLDERS[kind], TIMEFRAMES[tf], name)

@@ -295,7 +295,7 @@ def _files() -> str:
         "### MANIFEST.tsv, in every day",
         "A header, one row (two while a swap is under way), and a line with the sha256 of all bytes above. `_SUCCESS`"
         " beside it is empty and means: this manifest describes this folder.",
-        told(manifest.NAMES, MANIFEST),
+        told(manifest.Entry._fields, MANIFEST),
         "### .lake/log.tsv, one line a publish",
         told((field.name for field in fields(log.Line)), LOG),
         "### OFFERED.json, beside a symbol's bars",

@@ -49,6 +49,7 @@ TESTS = {
     "lake.orphans": ("test_lake_orphans",),
     "lake.repair": ("test_lake_repair",),
     "lake.snapshots": ("test_lake_snapshots",),
+    "lake.strangers": ("test_lake_verify",),
     "lake.verify": ("test_lake_verify",),
 }
 

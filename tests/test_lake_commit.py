@@ -181,7 +181,7 @@ def test_a_manifest_that_reads_back_as_another_is_not_published(shelf: Shelf, mo
     real = disk.create
 
     def lying(path: Path, data: bytes) -> None:
-        other = [replace(entry, bytes=1) for entry in parsed(data, "")] if path.name == MANIFEST else []
+        other = [entry._replace(bytes=1) for entry in parsed(data, "")] if path.name == MANIFEST else []
         real(path, written(other) if other else data)
 
     monkeypatch.setattr(disk, "create", lying)
@@ -195,7 +195,7 @@ def test_what_reads_back_as_another_table_is_not_published(shelf: Shelf, monkeyp
     for change in ({"rows": 23}, {"schema": digest(b"")}, {"sha256": digest(b"")}):
 
         def lying(*args: object, change: dict[str, object] = change) -> Entry:
-            return replace(real(*args), **change)  # type: ignore[arg-type]
+            return real(*args)._replace(**change)  # type: ignore[arg-type]
 
         monkeypatch.setattr(parts, "entry_of", lying)
         with pytest.raises(Refused, match=r"disk gave back|reads back as another"):
@@ -315,7 +315,7 @@ def test_freshness_is_told_by_content(shelf: Shelf) -> None:
     assert code == fresh.code_digest(dataset, "schema", {"b": 2.5, "a": 1})
     assert code != fresh.code_digest(dataset, "schema", {"a": 1, "b": 2.0})
     assert code != fresh.code_digest(replace(dataset, version=99), "schema", {"a": 1, "b": 2.5})
-    known = replace(lakes.entry(lakes.committed(shelf)), inputs=inputs, code=code)
+    known = lakes.entry(lakes.committed(shelf))._replace(inputs=inputs, code=code)
     assert fresh.is_fresh(known, inputs, code) and not fresh.is_fresh(None, inputs, code)
     assert not fresh.is_fresh(known, others[0], code) and not fresh.is_fresh(known, inputs, others[0])
 

@@ -100,7 +100,7 @@ def stress(root: Path, mode: str, reads: int, kills: int, seconds: float) -> tup
     done = 0
     while done < reads and time.monotonic() < until:
         with children.running(rewriting, shelf.root, [lakes.DAY], mode):
-            told, enough = len(lakes.told(shelf.root)) + 2, done + 2 * reads // kills  # two more rewrites a writer
+            told, enough = len(lakes.told(shelf.root)) + 4, done + 2 * reads // kills  # four more rewrites a writer
             while done < enough or (len(lakes.told(shelf.root)) < told and time.monotonic() < until):
                 day, entry = days.need(shelf, lakes.DAY), days.entry(shelf, lakes.DAY)
                 assert entry in (old, new)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
 
 import pytest
 from hypothesis import example, given, settings
@@ -16,8 +15,8 @@ ENTRY = Entry(
     "part-20250501.parquet", digest(b"part"), 74_160, 288, "2025-05-01T00:05:00.000Z", "2025-05-02T00:00:00.000Z",
     digest(b"schema"), digest(b"keys"), "binance:klines+metrics", digest(b""), digest(b"code"),
 )  # fmt: skip
-OTHER = replace(ENTRY, sha256=digest(b"other"), bytes=1)
-EMPTY = replace(ENTRY, rows=0, min_ts="", max_ts="")
+OTHER = ENTRY._replace(sha256=digest(b"other"), bytes=1)
+EMPTY = ENTRY._replace(rows=0, min_ts="", max_ts="")
 
 
 def signed(rows: list[str], header: str = HEADER) -> bytes:
@@ -43,7 +42,7 @@ cells = st.text(st.characters(exclude_characters="\t\n", exclude_categories=["Cs
 
 @given(sha=hexes, size=st.integers(0, 10**12), rows=st.integers(1, 10**6), source=cells)
 def test_any_entry_a_day_can_have_is_read_back(sha: str, size: int, rows: int, source: str) -> None:
-    entry = replace(ENTRY, sha256=sha, bytes=size, rows=rows, source=source)
+    entry = ENTRY._replace(sha256=sha, bytes=size, rows=rows, source=source)
     assert parsed(written([entry]), "here") == [entry]
 
 

@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from lake import changes, commit, days, log, raw, revised, revisions
+from lake.findings import Finding
 from lake.layout import Shelf
-from lake.verify import Finding, verify
+from lake.verify import verify
 from tests import lakes
 from tests.test_lake_changes import with_cell
 from tests.test_lake_revisions import write

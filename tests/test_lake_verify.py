@@ -17,9 +17,10 @@ from pathlib import Path
 import pytest
 
 from lake import commit, days, locks, log
+from lake.findings import Finding
 from lake.layout import MANIFEST, SUCCESS, Shelf, shelf_at
 from lake.manifest import written
-from lake.verify import Finding, verify
+from lake.verify import verify
 from meta.columns import BARS
 from tests import children, crash, lakes
 from tests.tap import MODES, Point
@@ -129,14 +130,14 @@ def test_damage_is_found_by_name(what: str, lake: Path) -> None:
 
 
 def test_a_disk_that_cannot_be_read_is_a_finding(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = days.read
+    real = days.day_in
 
-    def failing(place: Shelf, day: date) -> days.Day | None:
+    def failing(place: Shelf, day: date, opened: int) -> days.Day | None:
         if day == WANTED[1]:
             raise OSError(errno.EIO, "Input/output error")
-        return real(place, day)
+        return real(place, day, opened)
 
-    monkeypatch.setattr(days, "read", failing)
+    monkeypatch.setattr(days, "day_in", failing)
     found = wrong(verify(lake))
     assert len(found) == 3 and "cannot be read (Input/output error); check the disk" in str(found[0])
 
