@@ -42,9 +42,9 @@ class Grid:
     def __len__(self) -> int:
         return len(self.present)
 
-    def ts(self) -> np.ndarray:
-        """Close of every position: (n,) int64, UTC ms."""
-        return (self.first + np.arange(len(self), dtype=np.int64)) * self.tf.ms
+    def ts(self, at: slice = slice(None)) -> np.ndarray:
+        """Close of every position, or of these: (n,) int64, UTC ms."""
+        return (self.first + np.arange(*at.indices(len(self)), dtype=np.int64)) * self.tf.ms
 
     def day(self, day: date) -> slice:
         """Which elements are this day's?"""
@@ -92,7 +92,7 @@ def grid(shelf: Shelf, start: date, end: date, columns: Sequence[str]) -> Grid:
     first, n = first_position(start, shelf.tf), len(wanted) * shelf.tf.per_day
     out = {name: np.full(n, np.nan) for name in columns}
     present = np.zeros(n, bool)
-    whole = table([day for day in found if day is not None])
+    whole = table([day for day in found if day is not None], ["symbol", "ts", *columns])
     if whole is not None:
         at = whole.column("ts").cast(pa.int64()).to_numpy() // shelf.tf.ms - first
         _are_ours(whole, at, n, shelf)

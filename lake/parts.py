@@ -78,15 +78,15 @@ def _opened(data: bytes, where: str, remedy: str) -> Iterator[pq.ParquetFile]:
 
 def stamps(table: pa.Table) -> pa.ChunkedArray:
     """What are a table's ts, as int64 UTC milliseconds?"""
-    return table.column("ts").cast(pa.int64())
+    return pa.chunked_array([chunk.view(pa.int64()) for chunk in table.column("ts").chunks], pa.int64())
 
 
 def entry_of(table: pa.Table, data: bytes, name: str, provenance: Provenance) -> Entry:
     """What does the manifest say of this part?"""
     ts = stamps(table)
-    low, high = (pc.min_max(ts).as_py()[end] for end in ("min", "max"))
+    span = pc.min_max(ts).as_py()
     keys = digest(ts.to_numpy().astype("<i8").tobytes())
-    first, last = ("" if stamp is None else utc(stamp) for stamp in (low, high))
+    first, last = ("" if stamp is None else utc(stamp) for stamp in (span["min"], span["max"]))
     size, shape = len(data), schema_digest(table.schema)
     return Entry(name, digest(data), size, table.num_rows, first, last, shape, keys, *_cells(provenance))
 

@@ -88,8 +88,8 @@ def resample(
         done.fresh = len(wanted) - len(stale)
         told, pace = 0, Pace(len(stale), "days")
         for chunk in chunks(stale):
-            for day in chunk:
-                _stage(writer, days.need(source, day), source, target, force, done)
+            made = (_made(days.need(source, day), source, target, rules, done) for day in chunk)
+            done.unchanged += writer.stage_all(made, guard=True, allow_shrink=force).count(False)
             done.committed += writer.publish()
             told += len(chunk)
             tell(f"{target} from {source.tf}: {chunk[0]} … {chunk[-1]}: {pace.at(told)}")
@@ -108,13 +108,12 @@ def _not_over_ingested(target: Shelf, known: Mapping[date, Entry], force: bool) 
         )
 
 
-def _stage(writer: commit.Writer, read: Day, source: Shelf, target: Shelf, force: bool, done: Resampled) -> None:
+def _made(read: Day, source: Shelf, target: Shelf, rules: str, done: Resampled) -> commit.Made:
     bars = read.table()
     table = grouped(bars.select(SCHEMA.names), read.day, source.tf, target.tf)
     made_of = fresh.resampled_inputs(source.tf.name, read.day, read.entry)
-    provenance = Provenance(fresh.resampled(read.entry.source, source.tf.name), made_of, code())
-    staged = writer.stage(read.day, table, provenance, guard=True, allow_shrink=force)
-    done.unchanged += not staged
+    provenance = Provenance(fresh.resampled(read.entry.source, source.tf.name), made_of, rules)
     done.bars += table.num_rows
     touched = np.unique((stamps(bars).to_numpy() - 1) // target.tf.ms)
     done.incomplete += len(touched) - table.num_rows
+    return read.day, table, provenance

@@ -116,10 +116,11 @@ def building(
     built.command = days.command(shelf)
     with commit.writing(shelf, wait) as writer:
         notes.write(shelf, notes.FEATURES, choice.note())
-        notes.write_rules(shelf, choice.code())
+        code = choice.code()
+        notes.write_rules(shelf, code)
         candidates = [day for day in wanted if _warm(day, known_bars, choice, bars)]
         built.warming = len(wanted) - len(candidates)
-        stale = [day for day in candidates if not _is_fresh(shelf, day, known_bars, choice)]
+        stale = [day for day in candidates if not _is_fresh(shelf, day, known_bars, choice, code)]
         built.fresh = len(candidates) - len(stale)
         chunks = stretches.stretches(stale, APART)
         tasks = (Task(bars, tuple(chunk), choice, engine.threads) for chunk in chunks)
@@ -130,15 +131,16 @@ def building(
     return built
 
 
-def _is_fresh(shelf: Shelf, day: date, known_bars: Mapping[date, Entry], choice: Choice) -> bool:
-    return fresh.is_fresh(days.entry(shelf, day), inputs(day, known_bars, choice, shelf.tf), choice.code())
+def _is_fresh(shelf: Shelf, day: date, known_bars: Mapping[date, Entry], choice: Choice, code: str) -> bool:
+    known = days.entry(shelf, day)
+    return known is not None and fresh.is_fresh(known, inputs(day, known_bars, choice, shelf.tf), code)
 
 
 def _warm(day: date, known_bars: Mapping[date, Entry], choice: Choice, bars: Shelf) -> bool:
     """Can any row of this day have a bar in t - 2W … t - N? By the manifests' first and last ts."""
     first = first_position(day, bars.tf)
     oldest, newest = first - 2 * choice.window, first + bars.tf.per_day - 1 - choice.warmup
-    for back in range(fresh.days_back(choice.reach, bars.tf) + 1):
+    for back in reversed(range(fresh.days_back(choice.reach, bars.tf) + 1)):  # the oldest mostly tells
         known = known_bars.get(day - timedelta(days=back))
         if known and known.rows and _position(known.min_ts, bars) <= newest and _position(known.max_ts, bars) >= oldest:
             return True

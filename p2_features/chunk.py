@@ -17,7 +17,8 @@ from lake.layout import Shelf
 from lake.manifest import Entry, Provenance
 from lake.parts import schema_of
 from lake.roots import source_name
-from meta.timeframes import Timeframe
+from meta.columns import KEYS
+from meta.timeframes import Timeframe, days_between
 from p2_features import compute
 from p2_features.choice import Choice
 
@@ -54,7 +55,7 @@ def computed(task: Task) -> Outcome:
     grid = frames.grid(bars, start, task.days[-1], choice.inputs)
     found = compute.compute(choice.features, grid.columns, grid.first, task.threads)
     warm = compute.seen_before(grid.present, 2 * choice.window, choice.warmup)
-    mask = found.complete & warm
+    mask, code, schema = found.complete & warm, choice.code(), schema_of(choice.columns)
     for stretch in _unbroken(task.days):
         _count(stretch, grid, found, warm, choice, outcome)
     for day in task.days:
@@ -62,8 +63,8 @@ def computed(task: Task) -> Outcome:
         if not warm[at].any():  # wholly inside the warm-up: not a day of the dataset
             outcome.cold.add(day)
             continue
-        made_of = Provenance(_source(grid, day, choice), inputs(day, grid.entries, choice, bars.tf), choice.code())
-        outcome.days.append((day, _table(choice, found, grid, at, mask, bars.symbol), made_of))
+        made_of = Provenance(_source(grid, day, choice), inputs(day, grid.entries, choice, bars.tf), code)
+        outcome.days.append((day, _table(schema, found, grid, at, mask[at], bars.symbol), made_of))
     return outcome
 
 
@@ -103,18 +104,19 @@ def _count(
             outcome.cost[feature.name] += int((usable & np.isnan(values)).sum())
 
 
-def _table(choice: Choice, found: compute.Computed, grid: Grid, at: slice, mask: np.ndarray, symbol: str) -> pa.Table:
-    keep = mask[at]
-    schema = schema_of(choice.columns)
-    ts = pa.array(grid.ts()[at][keep], pa.int64()).cast(pa.timestamp("ms", "UTC"))
-    values = [pa.array(found.values[f.name][at][keep]) for f in choice.features]
+def _table(
+    schema: pa.Schema, found: compute.Computed, grid: Grid, at: slice, keep: np.ndarray, symbol: str
+) -> pa.Table:
+    ts = pa.array(grid.ts(at)[keep], pa.int64()).cast(pa.timestamp("ms", "UTC"))
+    values = [pa.array(found.values[name][at][keep]) for name in schema.names[len(KEYS) :]]
     return pa.Table.from_arrays([pa.array([symbol] * len(ts), pa.string()), ts, *values], schema=schema)
 
 
 def _source(grid: Grid, day: date, choice: Choice) -> str:
     """Which sources do the bars of this day's reach come from?"""
     back = fresh.days_back(choice.reach, grid.tf)
-    cells = {entry.source for each, entry in grid.entries.items() if entry and 0 <= (day - each).days <= back}
+    reached = (grid.entries.get(each) for each in days_between(day - timedelta(days=back), day))
+    cells = {entry.source for entry in reached if entry}
     names = sorted({source_name(cell) for cell in cells})
     mark = " SYNTHETIC" if any("SYNTHETIC" in cell.split(":")[0] for cell in cells) else ""
     return f"{' + '.join(names)}{mark}: P1 bars"

@@ -98,13 +98,14 @@ def building(
         raise NotReady(f"{work.bars} has no committed day in {work.bars.root}; name the bars with --bars")
     built = Built(work.shelf.symbol, work.shelf.tf.name)
     with commit.writing(work.shelf, wait) as writer:
-        notes.write_rules(work.shelf, work.rules.code())
+        code = work.rules.code()
+        notes.write_rules(work.shelf, code)
         minutes = days.committed(work.minutes) if work.minutes else {}
         own = work.rules.events.own(work.shelf.symbol, work.shelf.tf)
-        stale = [day for day in wanted if not _is_fresh(work, day, known[day], bars, minutes, own)]
+        stale = [day for day in wanted if not _is_fresh(work, day, known[day], bars, minutes, own, code)]
         built.fresh = len(wanted) - len(stale)
         stood = (days.entry(work.shelf, day) for day in stale)
-        built.replaced = sum(known is not None and known.code != work.rules.code() for known in stood)
+        built.replaced = sum(known is not None and known.code != code for known in stood)
         chunks = stretches.stretches(stale, APART)
         outcomes = run.spread(engine, labelled, (Task(work, tuple(chunk), own) for chunk in chunks))
         yield
@@ -120,12 +121,13 @@ def _is_fresh(
     bars: Mapping[date, Entry],
     minutes: Mapping[date, Entry],
     own: Own | None,
+    code: str,
 ) -> bool:
     """Is the committed day of these inputs and rules? Which days its paths walked stands in its own manifest."""
     known = days.entry(work.shelf, day)
     walked = fresh.walked(known.source) if known else None
     return walked is not None and fresh.is_fresh(
-        known, inputs(work, walked, keys.keys, bars, minutes, digest_of(own, day)), work.rules.code()
+        known, inputs(work, walked, keys.keys, bars, minutes, digest_of(own, day)), code
     )
 
 

@@ -17,7 +17,7 @@ from lake.manifest import Entry, Provenance
 from lake.parts import schema_of, stamps
 from lake.roots import source_name
 from meta.columns import PRICES
-from meta.timeframes import TIMEFRAMES, day_of
+from meta.timeframes import TIMEFRAMES, day_of, days_between
 from p3_labels.barriers import OUTCOMES, REASONS, Bars, Labels, net_return, triple_barrier
 from p3_labels.events import Own
 from p3_labels.rules import Rules
@@ -104,6 +104,7 @@ def labelled(task: Task) -> Outcome:
     every = np.concatenate(events)
     labels = triple_barrier(bars, every, work.rules.barriers, minutes=_bars(fine) if fine else None, side=side)
     sides = None if side is None else side[np.searchsorted(every, labels.position)]
+    rules = work.rules.code()
     for i, day in enumerate(chunk):
         status = labels.status[bounds[i] : bounds[i + 1]]
         counts = Counter({REASONS[code]: int(n) for code, n in enumerate(np.bincount(status)) if n})
@@ -116,7 +117,7 @@ def labelled(task: Task) -> Outcome:
         made_of = inputs(work, walked, found[i].entry.keys, grid.entries, fine.entries if fine else {}, digest)
         source = _source(grid, walked) + work.rules.events.cell(digest)
         table = _table(work, labels, rows, sides)
-        outcome.days.append((day, table, Provenance(source, made_of, work.rules.code())))
+        outcome.days.append((day, table, Provenance(source, made_of, rules)))
         outcome.reasons += counts
         outcome.rows += len(rows)
         outcome.outcomes += Counter(OUTCOMES[code] for code in labels.outcome[rows].tolist())
@@ -160,7 +161,7 @@ def _last_walked(
 
 
 def _source(grid: Grid, walked: tuple[date, date]) -> str:
-    cells = [entry.source for day, entry in grid.entries.items() if entry and walked[0] <= day <= walked[1]]
+    cells = [entry.source for day in days_between(*walked) if (entry := grid.entries.get(day))]
     names = sorted({source_name(cell) for cell in cells})
     mark = " SYNTHETIC" if any("SYNTHETIC" in cell.split(":")[0] for cell in cells) else ""
     return f"{' + '.join(names)}{mark}: {fresh.walks(*walked)}, P2 keys"

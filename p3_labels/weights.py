@@ -150,7 +150,7 @@ def _weigh(writer: commit.Writer, work: Work, chunk: list[date], first: date, do
     spans = _spans(work, days_between(start, end))
     last = max(spans.last(day, work.bars.tf.ms) for day in spans.at)
     grid = frames.grid(work.bars, start, max(last, end), ("close",))
-    weights = label_weights(_bars(grid), spans.ts, spans.t1)
+    weights, code, made = label_weights(_bars(grid), spans.ts, spans.t1), work.code(), []
     for day in chunk:
         met = (day - timedelta(days=work.back), spans.last(day, work.bars.tf.ms))
         walked = (day, met[1])
@@ -160,10 +160,10 @@ def _weigh(writer: commit.Writer, work: Work, chunk: list[date], first: date, do
             continue
         at = spans.at[day]
         inputs = fresh.weights_inputs(met, walked, spans.entries, grid.entries)
-        provenance = Provenance(_source(grid, met, walked), inputs, work.code())
-        if not writer.stage(day, _table(work, spans.ts[at], weights, at), provenance):
-            done.unchanged += 1
+        provenance = Provenance(_source(grid, met, walked), inputs, code)
+        made.append((day, _table(work, spans.ts[at], weights, at), provenance))
         done.unique.append(weights.uniqueness[at])
+    done.unchanged += writer.stage_all(made).count(False)
 
 
 def _spans(work: Work, wanted: Sequence[date]) -> Spans:
@@ -192,7 +192,7 @@ def _bars(grid: Grid) -> Bars:
 
 
 def _source(grid: Grid, met: tuple[date, date], walked: tuple[date, date]) -> str:
-    cells = [entry.source for day, entry in grid.entries.items() if entry and walked[0] <= day <= walked[1]]
+    cells = [entry.source for day in days_between(*walked) if (entry := grid.entries.get(day))]
     names = sorted({source_name(cell) for cell in cells})
     mark = " SYNTHETIC" if any("SYNTHETIC" in cell.split(":")[0] for cell in cells) else ""
     return f"{' + '.join(names)}{mark}: {fresh.meets(*met)}, {fresh.walks(*walked)}"
