@@ -10,12 +10,12 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from lake import commit, days, disk, parts
+from lake import commit, days, disk, parts, recover
 from lake.layout import MANIFEST, SUCCESS
 from lake.manifest import written
 from tests import crash, lakes
 from tests.crash import Run
-from tests.tap import BREAK, EXCHANGE, KILLS, KINDS, MODES, Point
+from tests.tap import BREAK, EXCHANGE, KILLS, KINDS, MODES, Point, Tap, tapped
 
 
 @pytest.fixture
@@ -125,6 +125,19 @@ def test_all_is_durable_before_it_is_published_and_told_before_it_is_cleared(mod
     cleared = next(i for i, (function, _) in enumerate(calls) if function in ("unlink", "rmdir"))
     for role in (".lake/log.tsv", ".lake"):
         assert ("fsync", role) in calls[told:cleared]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_recovery_makes_durable_what_it_is_about_to_tell(mode: str, scratch: Path) -> None:
+    make, run = WRITES["rewrite"]
+    root = make(scratch / "lake")
+    calls = crash.undisturbed(run, root, scratch, mode).calls
+    published = max(i for i, call in enumerate(calls) if call.function in ("exchange", "replace"))
+    assert crash.strike(run, root, Point(published, "after", calls[published]), mode)[0] == "killed"
+    with tapped(Tap(root), mode) as tap:
+        assert recover.shelf(lakes.a_shelf(root)) == [lakes.DAY]
+    made = [(call.function, call.role) for call in tap.calls]
+    assert made.index(("fsync", "parquet/#h/BTCUSDT/y=#/m=#")) < made.index(("write", ".lake/log.tsv"))
 
 
 def test_the_harness_kills_for_real_and_in_play_alike(scratch: Path) -> None:
