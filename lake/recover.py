@@ -84,10 +84,15 @@ def _one_row(shelf: Shelf, left: Leftover) -> Entry | None:
 
 def _log(shelf: Shelf, left: Leftover, now: Entry | None) -> None:
     """Tell of a publish that was not told yet. Once the old generation is touched, it has been told."""
-    after = now.sha256 if now else log.ABSENT
+    before = _before(left)
+    if before is not None:
+        log.complete(shelf.root, log.line(shelf, left.day, before, now.sha256 if now else log.ABSENT))
+
+
+def _before(left: Leftover) -> str | None:
+    """Which part was there before, as the log names it? None where nothing that is left tells."""
     if left.old == NONE:
-        log.complete(shelf.root, log.line(shelf, left.day, log.ABSENT, after))
-        return
+        return log.ABSENT
     for name in (f"new/{MANIFEST}", f"{GONE}/{MANIFEST}", BOTH):
         try:
             entries = parsed((left.folder / name).read_bytes(), str(left.folder))
@@ -95,5 +100,5 @@ def _log(shelf: Shelf, left: Leftover, now: Entry | None) -> None:
             continue
         for old in entries:
             if mark(old) == left.old:
-                log.complete(shelf.root, log.line(shelf, left.day, old.sha256, after))
-                return
+                return old.sha256
+    return None

@@ -128,16 +128,24 @@ def test_all_is_durable_before_it_is_published_and_told_before_it_is_cleared(mod
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_recovery_makes_durable_what_it_is_about_to_tell(mode: str, scratch: Path) -> None:
+def test_recovery_makes_durable_what_it_tells_and_what_it_settles(mode: str, scratch: Path) -> None:
     make, run = WRITES["rewrite"]
-    root = make(scratch / "lake")
-    calls = crash.undisturbed(run, root, scratch, mode).calls
-    published = max(i for i, call in enumerate(calls) if call.function in ("exchange", "replace"))
-    assert crash.strike(run, root, Point(published, "after", calls[published]), mode)[0] == "killed"
-    with tapped(Tap(root), mode) as tap:
-        assert recover.shelf(lakes.a_shelf(root)) == [lakes.DAY]
-    made = [(call.function, call.role) for call in tap.calls]
-    assert made.index(("fsync", "parquet/#h/BTCUSDT/y=#/m=#")) < made.index(("write", ".lake/log.tsv"))
+    lake = make(scratch / "lake")
+    calls = crash.undisturbed(run, lake, scratch, mode).calls
+    steps = [i for i, call in enumerate(calls) if call.function in ("exchange", "replace") and call.role[0] == "p"]
+    month = "parquet/#h/BTCUSDT/y=#/m=#"
+    for step in steps:
+        root = lakes.copied(lake, scratch / "struck")
+        assert crash.strike(run, root, Point(step, "after", calls[step]), mode)[0] == "killed"
+        with tapped(Tap(root), mode) as tap:
+            assert recover.shelf(lakes.a_shelf(root)) == [lakes.DAY]
+        made = [(call.function, call.role) for call in tap.calls]
+        if step == steps[-1]:
+            assert made.index(("fsync", month)) < made.index(("write", ".lake/log.tsv"))
+        else:
+            after = made[made.index(("replace", f"{month}/d=#/{MANIFEST}")) :]
+            cleared = next(i for i, (function, _) in enumerate(after) if function in ("unlink", "rmdir"))
+            assert ("fsync", f"{month}/d=#") in after[:cleared]
 
 
 def test_the_harness_kills_for_real_and_in_play_alike(scratch: Path) -> None:
