@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 import types
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -311,6 +312,50 @@ def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(disk, "_SYNCFS", syncfs)
     monkeypatch.setattr(os, "fsync", lambda fd: told.append(os.readlink(f"/proc/self/fd/{fd}")))
     return told
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc, which names what is open")
+def test_what_is_to_be_durable_at_once_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def writes_over() -> None:
+        disk.write_over(tmp_path / "it", b"x")
+
+    told = synced(monkeypatch)
+    asked: list[tuple[Callable[[], None], list[str]]] = [
+        (lambda: disk.write_new(tmp_path / "new", b"x"), ["new"]),
+        (lambda: disk.create(tmp_path / "created", b"x"), []),
+        (lambda: disk.append(tmp_path / "log", b"x\n"), ["log"]),
+        (lambda: disk.make_folders(tmp_path / "a" / "b"), [".", "a"]),
+        (lambda: disk.make_folder(tmp_path / "c"), []),
+        (writes_over, [f".it.{os.getpid()}.tmp", "."]),
+        (lambda: disk.sync_folder(tmp_path / "a"), ["a"]),
+        (lambda: disk.sync_all([tmp_path / "new", tmp_path / "log"]), ["new", "log"]),
+    ]
+    for do, durable in asked:
+        told.clear()
+        held = len(os.listdir("/dev/fd"))
+        do()
+        assert [os.path.relpath(path, tmp_path) for path in told] == durable
+        assert len(os.listdir("/dev/fd")) == held
+
+
+def test_what_is_written_is_read_by_all_and_is_no_program(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        disk.create(tmp_path / "created", b"x")
+        disk.append(tmp_path / "log", b"x")
+        disk.write_over(tmp_path / "over", b"x")
+        disk.write_loose(tmp_path / "loose", b"x")
+        disk.write_loose(tmp_path / "new" / "loose", b"x")
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.rglob("*") if path.is_file()} == {0o644}
+
+
+def test_nothing_is_added_to_what_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "log")
+    with pytest.raises(OSError, match="is no regular file") as told:
+        disk.append(tmp_path / "log", b"x")
+    assert told.value.errno == errno.EINVAL and told.value.filename == str(tmp_path / "log")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc, which names what is open")
