@@ -20,12 +20,13 @@ RENAME_EXCHANGE = 2  # linux/fs.h; macOS calls it RENAME_SWAP, sys/stdio.h, and 
 AT_FDCWD = -100
 MANY, SYNCERS = 24, 8
 PIECE = 1 << 20  # bytes of one write of a large file
+# What os.open opens passes to no program that is started (PEP 446): no flag has to say so.
 REFUSALS = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EXDEV}
 
 
 def create(path: Path, data: bytes) -> None:
     """Create a file that must not exist yet and write all of it; `sync` makes it durable."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     try:
         write_all(fd, data)
     finally:
@@ -47,7 +48,7 @@ def write_all(fd: int, data: bytes) -> None:
 
 def append(path: Path, data: bytes) -> None:
     """Add to the end of a file, creating it, and make it durable. A torn last line is closed first."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
     try:
         known = os.fstat(fd)
         if not stat.S_ISREG(known.st_mode):
@@ -91,7 +92,7 @@ def sync_folder(path: Path) -> None:
 
 def sync(path: Path) -> None:
     """Make a file's bytes, or a folder's names, durable."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    fd = os.open(path, os.O_RDONLY)
     try:
         os.fsync(fd)
     finally:
@@ -174,7 +175,7 @@ def writing_over(path: Path) -> Iterator[BinaryIO]:
     """A file to fill in pieces, under a temporary name beside its own; at the end it is put in its place, durable."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     unlink(temporary)
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     try:
         try:
             with io.BufferedWriter(_Writes(fd), PIECE) as file:
@@ -205,7 +206,7 @@ class _Writes(io.RawIOBase):
 def write_loose(path: Path, data: bytes) -> None:
     """Write a file under a temporary name, then give it its name: whole or not at all, durable after `sync_loose`."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     try:
         fd = os.open(temporary, flags, 0o644)
     except (FileNotFoundError, FileExistsError):  # no folder yet, or what a process of this very number left there
@@ -231,17 +232,12 @@ def sync_loose(paths: Sequence[Path], root: Path) -> None:
     if not paths:
         return
     if _SYNCFS is None:
-        for path in paths:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                os.fsync(fd)
-            finally:
-                os.close(fd)
+        _sync_each(paths)
         for folder in sorted({above for path in paths for above in path.parents if above.is_relative_to(root)}):
             sync_folder(folder)
         sync_folder(root.parent)
         return
-    fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fd = os.open(root, os.O_RDONLY)
     try:
         if _SYNCFS(fd) != 0:
             code = ctypes.get_errno()
