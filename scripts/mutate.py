@@ -34,10 +34,10 @@ PATIENCE = 5  # times the tests' own time, and LEAST seconds: what ends no soone
 LEAST = 30
 LEFT_OUT = {".git", ".venv", "data", "data-sim", "exports", "secrets"}
 
-COMMIT = ("test_lake_commit", "test_lake_days", "test_lake_crash")
+COMMIT = ("test_lake_commit", "test_lake_staging", "test_lake_days", "test_lake_crash")
 TESTS = {
     "lake.commit": COMMIT,
-    "lake.drafts": COMMIT,
+    "lake.drafts": (*COMMIT, "test_lake_revised"),
     "lake.publishing": COMMIT,
     "lake.staging": COMMIT,
     "lake.recover": COMMIT,
