@@ -25,6 +25,7 @@ from tests import naive, zoo
 COMPILED = os.environ.get("NUMBA_DISABLE_JIT", "0") == "0"
 LENGTH = 260 if COMPILED else 80
 SERIES = {**zoo.zoo(LENGTH), **zoo.SHORT}
+LONG = zoo.zoo(9_000)
 WINDOWS = (1, 2, 7, 24, 100) if COMPILED else (1, 7)
 PAIRS = ((0.01, 0.99), (0.0, 1.0), (0.5, 0.5), (0.25, 0.9), (0.3, 0.3))
 
@@ -87,6 +88,15 @@ def test_the_percentile_is_the_twins_to_the_bit(name: str, window: int) -> None:
     x = SERIES[name]
     for least in (1, window // 2):
         np.testing.assert_array_equal(past_percentile(x, window, least), naive.past_percentile(x, window, least))
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_the_percentile_of_a_series_of_several_chunks_is_the_twins(name: str) -> None:
+    x, window = LONG[name], 137
+    got = past_percentile(x, window, 2)
+    for begin in (4_095 - window, 2 * (4_095 - window)):
+        around = slice(begin - window - 3, begin + 60)
+        np.testing.assert_array_equal(got[around][window:], naive.past_percentile(x[around], window, 2)[window:])
 
 
 @pytest.mark.parametrize("name", SERIES)

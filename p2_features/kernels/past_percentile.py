@@ -34,11 +34,17 @@ class Ranks(NamedTuple):
     all_bits: np.ndarray
 
 
+def words_for(size: int) -> int:
+    """How many words of each block hold the ranks of `size` bars? A power of two."""
+    words = 1
+    while 64 * BLOCKS * words <= size:
+        words *= 2
+    return words
+
+
 def ranks_for(size: int, window: int) -> Ranks:
     """Which arrays do the ranks of `size` bars need?"""
-    words = 1
-    while BLOCKS * words * 64 <= size:
-        words *= 2
+    words = words_for(size)
     count = np.int16 if window < 1 << 15 else np.int32  # half as wide, half as long
     later, all_bits = np.zeros(2 * BLOCKS, count), np.zeros(2 * words, np.uint64)
     later[BLOCKS:], all_bits[:words] = 1, ~ZERO
@@ -167,7 +173,6 @@ def past_percentile(x: np.ndarray, window: int, least: int) -> np.ndarray:
     if window < 1:
         raise ValueError("past_percentile: window must be 1 or more")
     out = np.full(x.size, np.nan)
-    chunk = max(2 * window, 64)
-    size = window + chunk
-    rank_all(x, window, max(least, 1), chunk, ranks_for(size, window), desk_for(size), out)
+    size = 64 * BLOCKS * words_for(3 * window) - 1
+    rank_all(x, window, max(least, 1), size - window, ranks_for(size, window), desk_for(size), out)
     return out

@@ -163,12 +163,13 @@ def score_bars(
     old, spare, new = sums
     for start in range(-(first % window), w.size, window):
         begin, end = max(start, 0), min(start + window, w.size)
-        if end - begin == window:
-            score_next(w[begin:end], old, new, spare, least, out[begin:end])
-        else:
+        if end - begin < window:
             for i in range(window):
                 room[i] = math.nan
-            copy_bars(w[begin:end], room[begin - start :])
+        copy_bars(w[begin:end], room[begin - start :])  # written over its source, nothing is done eight at a time
+        if end - begin == window:
+            score_next(room, old, new, spare, least, out[begin:end])
+        else:
             score_next(room, old, new, spare, least, room)
             copy_bars(room[begin - start : end - start], out[begin:])
         old, spare = spare, old
