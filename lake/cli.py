@@ -6,7 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from functools import partial
@@ -195,10 +195,14 @@ def announce(shelves: Iterable[Shelf], source: str | None = None) -> None:
         say(roots.banner(where, source, shelf if shelf.folder == where else None))
 
 
-def compiling(kernel: str) -> None:
-    """Say what a first run waits for: the kernel that this name, a file's, stands for, and those beside it."""
+def compiling(kernel: str, calls: Sequence[str] = ()) -> None:
+    """Say what a first run waits for: the kernel that this name, a file's, stands for, and those beside it.
+
+    calls : which calls compile them, on all cores at once, as in `compiled.beforehand`.
+    """
     if compiled.is_cold(kernel):
         say("compiling the kernels this command is the first to need: about half a minute, minutes on a busy machine")
+        compiled.beforehand(calls)
 
 
 def spawned(lines: Iterable[str], where: Path | None = settings.PROJECT, quiet: bool = False) -> int:

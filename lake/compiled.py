@@ -10,7 +10,10 @@ import hashlib
 import os
 import re
 import shutil
+import subprocess
 import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lake.settings import PROJECT
@@ -48,6 +51,24 @@ def place() -> tuple[Path, bool]:
 def is_cold(kernel: str) -> bool:
     """Was the kernel of this name, a file's, never compiled on this machine, so that its first call takes seconds?"""
     return not any(place()[0].glob(f"*/{kernel}.*.nbi"))
+
+
+def beforehand(calls: Sequence[str]) -> None:
+    """Compile what these calls need, where it can be kept and more than one core may do it.
+
+    calls : "module:function", of no arguments, longest first. They are dealt out to a process a core: numba compiles
+    one kernel at a time in each. Where one fails, the first real call compiles, or says what is wrong.
+    """
+    cores = min(os.cpu_count() or 1, len(calls))
+    if cores > 1 and place()[1]:
+        with ThreadPoolExecutor(cores) as pool:
+            list(pool.map(_made, [calls[first::cores] for first in range(cores)]))
+
+
+def _made(calls: Sequence[str]) -> None:
+    lines = [f"from {module} import {function}; {function}()" for module, function in (c.split(":") for c in calls)]
+    command = [sys.executable, "-c", "\n".join(lines)]
+    subprocess.run(command, cwd=PROJECT, check=False, stdin=subprocess.DEVNULL, capture_output=True)
 
 
 def _state() -> str:

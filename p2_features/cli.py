@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from p2_features.choice import Asked
 
 BARS, FEATURES = DATASETS["bars"], DATASETS["features"]
+FIRST_CALLS = [f"p2_features.first_calls:{name}" for name in ("winsorized", "ranked", "evaluated", "scored")]
 
 
 @click.group(cls=cli.Commands)
@@ -101,7 +102,7 @@ def build(
         python -m p2_features build --symbol BTCUSDT,ETHUSDT --engine processes
     """
     targets = _targets(glob, out, symbol, tf, lake)
-    cli.compiling("past_quantiles")
+    cli.compiling("past_quantiles", FIRST_CALLS)
     from p2_features.build import costly
     from p2_features.choice import Asked
 
