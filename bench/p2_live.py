@@ -21,7 +21,7 @@ from p2_features import catalogue
 from p2_features.stream import Engine
 
 TF = TIMEFRAMES["5m"]
-FIRST, BARS, MANY, ROUNDS, REPEATS = 5_817_600, 5_000, 50, 100, 3
+FIRST, BARS, MANY, ROUNDS, REPEATS = 5_817_600, 5_000, 50, 500, 3
 COMPILES = {
     "batch": "from p2_features.compute import compute; compute(features, bars, 0)",
     "live": "from p2_features.stream import Engine; Engine(features, 288, 288).seed('', bars, 0)",
