@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -86,10 +87,9 @@ def value(feature: Feature, bars: Mapping[str, Floats], first: int, size: int) -
 
 def evaluated(program: Program, columns: Mapping[str, Floats], first: int, tf_ms: int, size: int) -> Floats:
     """What is this program's value at each of `size` bars? Columns not given are missing."""
-    rows = np.full((max(len(program.columns), 1), size), np.nan)
+    rows = np.empty((max(len(program.columns), 1), size))
     for i, name in enumerate(program.columns):
-        if name in columns:
-            rows[i] = columns[name]
+        rows[i] = columns.get(name, math.nan)
     code, numbers = assembled(program, {name: i for i, name in enumerate(program.columns)})
     out = np.empty(size)
     past_expression(code, numbers, rows, first, tf_ms, 0, size, np.empty((program.depth, BLOCK)), out)
