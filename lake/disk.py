@@ -53,9 +53,9 @@ def append(path: Path, data: bytes) -> None:
         known = os.fstat(fd)
         if not stat.S_ISREG(known.st_mode):
             raise OSError(errno.EINVAL, "is no regular file", str(path))
-        size = known.st_size
-        torn = size > 0 and os.pread(fd, 1, size - 1) != b"\n"
-        write_all(fd, b"\n" + data if torn else data)
+        size, end = known.st_size, b"\n"
+        torn = size > 0 and os.pread(fd, len(end), size - len(end)) != end
+        write_all(fd, end + data if torn else data)
         os.fsync(fd)
     finally:
         os.close(fd)
@@ -78,10 +78,9 @@ def make_folders(path: Path) -> None:
     make_folders(path.parent)
     try:
         os.mkdir(path)
-    except FileExistsError:
+    except FileExistsError:  # another process was quicker, and may not have made it durable yet
         if not path.is_dir():
             raise
-        return
     sync_folder(path.parent)
 
 

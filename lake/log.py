@@ -80,10 +80,7 @@ def lines(root: Path, about: str = "") -> Iterator[Line]:
 
 def of(shelf: Shelf) -> Iterator[Line]:
     """What does the log tell of this shelf, oldest first? Lines of others cost nothing: a lake may have hundreds."""
-    named = (shelf.dataset.name, shelf.tf.name, shelf.symbol)
-    for line in lines(shelf.root, "\t".join(("", *named, ""))):
-        if (line.dataset, line.tf, line.symbol) == named:
-            yield line
+    return lines(shelf.root, "\t".join(("", shelf.dataset.name, shelf.tf.name, shelf.symbol, "")))
 
 
 def _is_day(text: str) -> bool:

@@ -62,8 +62,7 @@ def check(shelf: Shelf, staged: Staged) -> None:
     Reads only, so that any thread may ask.
     """
     new, fresh = staged.new, staged.folder / "new"
-    if new is None:
-        return
+    assert new is not None, "of a day that goes there is nothing to read back"
     data = (fresh / new.file).read_bytes()
     told = parsed((fresh / MANIFEST).read_bytes(), f"{shelf} {staged.day} (staged) {MANIFEST}")
     if digest(data) != new.sha256 or told != [new]:

@@ -124,6 +124,19 @@ def test_files_no_commit_made_are_not_replaced(what: str, shelf: Shelf) -> None:
     assert folder.exists()
 
 
+@pytest.mark.parametrize("above", [0, 1, 2, 3])
+def test_no_writer_follows_a_link_out_of_the_lake(above: int, shelf: Shelf, tmp_path: Path) -> None:
+    """The link is the month's folder, the year's, the symbol's or the timeframe's."""
+    link = shelf.day_folder(lakes.DAY).parents[above]
+    link.parent.mkdir(parents=True)
+    link.symlink_to(tmp_path)
+    with pytest.raises(Refused, match="leads out of the lake by a link"):
+        write(shelf, lakes.a_day())
+    with pytest.raises(Refused, match="leads out of the lake by a link"), commit.writing(shelf) as writer:
+        writer.remove(lakes.DAY)
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_empty_day_folder_is_in_nobodys_way(shelf: Shelf) -> None:
     shelf.day_folder(lakes.DAY).mkdir(parents=True)
     assert write(shelf, lakes.a_day())

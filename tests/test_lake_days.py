@@ -9,12 +9,13 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lake import commit, days, notes
+from lake import commit, days, fresh, notes
 from lake.layout import MANIFEST, SUCCESS, Shelf, shelf_at
 from lake.manifest import Entry, parsed, written
 from meta.errors import NotReady, Tampered
@@ -242,6 +243,12 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], None]]] = {
 }
 
 
+def test_reads_that_come_in_pieces_are_put_together(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf, read = lakes.committed(lakes.a_shelf(root)), os.read
+    monkeypatch.setattr(os, "read", lambda fd, most: read(fd, min(most, 100)))
+    assert days.need(shelf, lakes.DAY).table().equals(lakes.a_day())
+
+
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_damage_is_named_and_never_read(damage: str, root: Path) -> None:
     shelf = lakes.committed(lakes.a_shelf(root))
@@ -324,3 +331,14 @@ def test_the_command_that_makes_a_day_names_source_and_place(root: Path, monkeyp
     assert days.command(free) == f"python -m p2_features build --symbol BTCUSDT --tf 1h --out '{root}/my own'"
     with pytest.raises(NotReady, match=r"is not committed; run `python -m p1_ingest ingest .* --start 2025-05-01"):
         days.need(place, lakes.DAY)
+
+
+def test_the_command_that_makes_resampled_bars_is_known_by_the_newest_day_that_says_so(root: Path) -> None:
+    place = lakes.a_shelf(root)
+    source = fresh.resampled("sim SYNTHETIC: price (sim)", "5m")
+    with commit.writing(place) as writer:
+        writer.stage(lakes.DAY, lakes.a_day(), replace(lakes.SOURCE, source=source))
+        writer.publish()
+    place.day_folder(lakes.the_days(2)[1]).mkdir()  # not committed: it says nothing
+    asked = "python -m p1_ingest resample --symbol BTCUSDT --from 5m --to 1h"
+    assert days.command(place) == f"{asked} --lake {root}"

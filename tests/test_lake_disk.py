@@ -154,7 +154,7 @@ def test_short_writes_are_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_torn_last_line_is_closed_before_the_next(tmp_path: Path) -> None:
-    for before, after in ((b"", b"b\n"), (b"a\n", b"a\nb\n"), (b"tor", b"tor\nb\n")):
+    for before, after in ((b"", b"b\n"), (b"a\n", b"a\nb\n"), (b"tor", b"tor\nb\n"), (b"t", b"t\nb\n")):
         (tmp_path / "log").write_bytes(before)
         disk.append(tmp_path / "log", b"b\n")
         assert (tmp_path / "log").read_bytes() == after
@@ -455,6 +455,22 @@ def test_a_second_name_is_a_copy_where_the_file_system_has_none(
     assert (tmp_path / "other").samefile(tmp_path / "one") == (code is None)
 
 
-def test_a_disk_that_fails_to_link_is_told(tmp_path: Path) -> None:
+def test_a_disk_that_fails_to_link_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(FileNotFoundError):
         disk.link(tmp_path / "none", tmp_path / "other")
+
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    (tmp_path / "one").write_bytes(b"part")
+    monkeypatch.setattr(os, "link", fails)
+    with pytest.raises(OSError, match="Input/output"):
+        disk.link(tmp_path / "one", tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_second_name_of_a_link_is_the_links(tmp_path: Path) -> None:
+    (tmp_path / "one").write_bytes(b"part")
+    (tmp_path / "way").symlink_to(tmp_path / "one")
+    disk.link(tmp_path / "way", tmp_path / "other")
+    assert (tmp_path / "other").is_symlink(), "nothing outside of the lake gets a name in it"
