@@ -59,8 +59,7 @@ def commit_bars(
 ) -> None:
     """Commit these days of the market (a rewrite where they are there)."""
     with commit.writing(shelf) as writer:
-        for day in days:
-            writer.stage(day, table(shelf, day, at, first), source)
+        writer.stage_all((day, table(shelf, day, at, first), source) for day in days)
         writer.publish()
         notes.write(shelf, notes.OFFERED, {"source": "sim", "columns": OFFERED})
 
