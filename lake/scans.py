@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from lake import disk, layout, parts, tables
+from lake import layout, mapped, parts, tables
 from lake.layout import MANIFEST, SUCCESS, Shelf
 from lake.tables import KEYS, When
 from meta.datasets import dataset
@@ -22,9 +22,7 @@ from meta.errors import NotReady, Usage
 from meta.symbols import symbol as checked_symbol
 from meta.timeframes import day_start, timeframe
 
-FOLDER, MARK = "scans", b"perplake.manifests"
-# Values of a market hardly repeat: without a dictionary, their bytes apart, they are read in half the time.
-PARQUET = {"compression": "zstd", "compression_level": 1, "write_page_checksum": True, "use_dictionary": False}
+FOLDER = "scans"
 
 
 def scan(
@@ -52,7 +50,10 @@ def scan(
     wanted = [name for name in dict.fromkeys(wanted) if name not in KEYS]
     first, last = tables.span(start, end)
     with tables.still(lake, None) as root, ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = list(pool.map(lambda key: _rows(layout.shelf(root, *key), wanted, first, last), shelves))
+        places = [layout.shelf(root, *key) for key in shelves]
+        rows = functools.partial(_rows, columns=wanted, first=first, last=last)
+        # This thread alone reads manifests, for which it needs the interpreter; the others decode without it.
+        found = list(pool.map(rows, places, map(manifests, places)))
     table = pa.concat_tables(found, promote_options="default")
     for name in wanted:
         if name not in table.column_names:
@@ -69,14 +70,13 @@ def _named(names: Sequence[str], rows: Sequence[int]) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(np.repeat(np.arange(len(names), dtype=np.int32), rows), list(names))
 
 
-def _rows(shelf: Shelf, columns: Sequence[str], first: date | None, last: date | None) -> pa.Table:
-    """The rows of one symbol from the first day to the last: ts and, of the columns, those it has."""
-    mark = manifests(shelf)
-    table = _kept(place(shelf), mark, columns)
+def _rows(shelf: Shelf, mark: str, columns: Sequence[str], first: date | None, last: date | None) -> pa.Table:
+    """The rows of one symbol, whose manifests are as marked, from the first day to the last: ts and known columns."""
+    table = mapped.read(place(shelf), mark, ("ts", *columns))
     if table is None:
         whole = tables.whole(shelf, None, None).drop_columns("symbol")
         with contextlib.suppress(OSError):  # a lake that may not be written is read all the same
-            _keep(place(shelf), mark, whole)
+            mapped.write(place(shelf), mark, whole)
         table = whole.select([name for name in whole.column_names if name == "ts" or name in columns])
     ts = parts.stamps(table).to_numpy()
     low = 0 if first is None else int(ts.searchsorted(day_start(first), "right"))
@@ -88,10 +88,10 @@ def _rows(shelf: Shelf, columns: Sequence[str], first: date | None, last: date |
 
 def place(shelf: Shelf) -> Path:
     """Where is a symbol's derived file?"""
-    return shelf.root / ".lake" / FOLDER / shelf.dataset.folder / shelf.tf.name / f"{shelf.symbol}.parquet"
+    return shelf.root / ".lake" / FOLDER / shelf.dataset.folder / shelf.tf.name / f"{shelf.symbol}.arrow"
 
 
-def manifests(shelf: Shelf) -> bytes:
+def manifests(shelf: Shelf) -> str:
     """The digest of all manifests of the committed days and of their places, as they are on disk now."""
     seen, base = sha256(), str(shelf.folder)
     for name in layout.day_folders(base):
@@ -104,23 +104,4 @@ def manifests(shelf: Shelf) -> bytes:
             seen.update(name.encode() + os.read(fd, 1 << 16))
         finally:
             os.close(fd)
-    return seen.hexdigest().encode()
-
-
-def _kept(path: Path, mark: bytes, columns: Sequence[str]) -> pa.Table | None:
-    """These columns of the derived file; None where it is not there, of other manifests, or damaged."""
-    try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            if (file.schema_arrow.metadata or {}).get(MARK) != mark:
-                return None
-            here = [name for name in file.schema_arrow.names if name == "ts" or name in columns]
-            return file.read(here, use_threads=False).replace_schema_metadata()
-    except (OSError, pa.ArrowException):
-        return None
-
-
-def _keep(path: Path, mark: bytes, table: pa.Table) -> None:
-    disk.make_folders(path.parent)
-    split = [field.name for field in table.schema if pa.types.is_floating(field.type)]
-    with disk.writing_over(path) as out:
-        pq.write_table(table.replace_schema_metadata({MARK: mark}), out, use_byte_stream_split=split, **PARQUET)
+    return seen.hexdigest()

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pytest
 
 import lake
@@ -88,13 +89,28 @@ def test_a_day_more_is_there_at_once(tmp_path: Path) -> None:
     assert scanned(tmp_path).equals(loaded(tmp_path), null_equal=True)
 
 
-@pytest.mark.parametrize("at", [0, 200, -300, -1])
+@pytest.mark.parametrize("at", [0, 36, 60])
 def test_a_file_that_is_damaged_is_not_believed(root: Path, at: int) -> None:
     want, file = scanned(root), kept(root)
     data = bytearray(file.read_bytes())
     data[at] ^= 0xFF
     file.write_bytes(data)
     assert scanned(root).equals(want, null_equal=True)
+    assert file.read_bytes() != data, "it was made anew"
+
+
+def test_a_scan_takes_no_memory_for_values_and_outlives_the_file(root: Path) -> None:
+    scanned(root)
+    before = pa.total_allocated_bytes()
+    table = lake.scan(SYMBOLS, COLUMNS, TF, lake=root, as_="arrow")
+    rows = table.num_rows
+    assert pa.total_allocated_bytes() - before <= 8 * rows, "no more than the symbols' names"
+    want = table.to_pydict()
+    for name in SYMBOLS:
+        commit(market.bars_shelf(root, TF, name), 7)
+    assert lake.scan(SYMBOLS, COLUMNS, TF, lake=root, as_="arrow").to_pydict() != want
+    shutil.rmtree(root / ".lake" / scans.FOLDER)
+    assert table.to_pydict() == want
 
 
 def test_a_file_of_other_days_under_this_name_is_not_believed(root: Path) -> None:
