@@ -1,4 +1,4 @@
-"""A day is committed in five acts, and only the middle one shows.
+"""A day is committed in five acts, and only the fourth shows.
 
     draft    judge, encode and describe it (lake.drafts), by threads ahead of the writing
     stage    .lake/staging/<tx>/new/{part, MANIFEST.tsv, _SUCCESS}, complete; read back and compared (lake.staging)
@@ -29,7 +29,7 @@ from lake.manifest import Provenance
 from lake.staging import Staged
 from meta.errors import Refused
 
-Made = tuple[date, pa.Table, Provenance]
+Made = tuple[date, pa.Table, Provenance]  # a day, its rows, and what they were made of
 THREADS = min(4, os.cpu_count() or 1)  # one thread writes, and more than four are ahead of any disk
 
 
