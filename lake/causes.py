@@ -54,7 +54,7 @@ def causes(root: Path, stale: Mapping[Shelf, Iterable[date]]) -> list[Cause]:
     """
     told: dict[Key, list[log.Line]] = defaultdict(list)
     for line in log.lines(root):
-        told[line.cells()[1:5]].append(line)  # type: ignore[index]
+        told[line[1:5]].append(line)
     found: dict[Key, dict[str, list[date]]] = defaultdict(lambda: defaultdict(list))
     since: dict[Key, str] = {}
     for shelf, some in stale.items():

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -134,7 +134,7 @@ def _freeze(shelf: Shelf, told: Told, found: Frozen) -> None:
 
 def _key(shelf: Shelf, told: Told, when: str) -> bytes:
     """What has to be the same for a shelf that was made to be made so again?"""
-    lines = [line.cells() for of_day in told.values() for line in of_day if when in (FIRST, max(when, line.time))]
+    lines = [tuple(line) for of_day in told.values() for line in of_day if when in (FIRST, max(when, line.time))]
     live = [(path.name, path.stat().st_mtime_ns) for path in sorted(revisions.folder(shelf).glob("live-*.parquet"))]
     return digest(repr((lines, live if when == FIRST else ())).encode()).encode()
 
@@ -150,7 +150,7 @@ def _filled(shelf: Shelf, fresh: Shelf, told: Told, found: Frozen) -> list[log.L
             entry = _day(shelf, fresh, day, of_day, len(known), found, made)
             if entry is not None:
                 known = [log.line(shelf, day, log.ABSENT, "")] if found.when == FIRST else known
-                lines += [*known[:-1], replace(known[-1], new=entry.sha256)]
+                lines += [*known[:-1], known[-1]._replace(new=entry.sha256)]
     if lines:
         disk.sync_loose(made, fresh.folder)
     return lines

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date
 
 import pyarrow as pa
@@ -28,7 +27,7 @@ def way(shelf: Shelf, day: date, today: Entry | None, told: Sequence[log.Line], 
     word = lines[-1].new if lines else log.ABSENT
     here = today.sha256 if today else log.ABSENT
     if here != word:  # published, and told of in a moment; or the day was set aside
-        lines.append(replace(lines[-1], old=word, new=here) if lines else log.line(shelf, day, word, here))
+        lines.append(lines[-1]._replace(old=word, new=here) if lines else log.line(shelf, day, word, here))
     wanted = lines[kept - 1].new if kept else log.ABSENT
     found = _back(shelf, day, today, lines[kept:][::-1], wanted)
     if found is None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from lake import disk, locks, regular
 from lake.layout import Shelf
@@ -17,8 +18,7 @@ ABSENT = "absent"
 PART = re.compile(f"[0-9a-f]{{64}}|{ABSENT}")
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One publish: when, which day, and the sha256 of its part before and after (`absent` where there is none)."""
 
     time: str
@@ -29,17 +29,13 @@ class Line:
     old: str
     new: str
 
-    def cells(self) -> tuple[str, ...]:
-        """What stands in the line, in its order?"""
-        return self.time, self.dataset, self.tf, self.symbol, self.day, self.old, self.new
-
     def tells(self, other: Line) -> bool:
         """Do both lines tell the same publish, whenever they were written?"""
-        return self.cells()[1:] == other.cells()[1:]
+        return self[1:] == other[1:]
 
     def concerns(self, other: Line) -> bool:
         """Are both about the same day of the same shelf?"""
-        return self.cells()[1:5] == other.cells()[1:5]
+        return self[1:5] == other[1:5]
 
 
 def line(shelf: Shelf, day: date, old: str, new: str) -> Line:
@@ -55,7 +51,7 @@ def path(root: Path) -> Path:
 
 def append(root: Path, lines: Iterable[Line]) -> None:
     """Tell of publishes, durably. Writers of other shelves may append at the same time."""
-    data = "".join("\t".join(entry.cells()) + "\n" for entry in lines).encode()
+    data = "".join("\t".join(entry) + "\n" for entry in lines).encode()
     with locks.telling(root):
         disk.append(path(root), data)
         disk.sync_folder(path(root).parent)
@@ -83,6 +79,7 @@ def of(shelf: Shelf) -> Iterator[Line]:
     return lines(shelf.root, "\t".join(("", shelf.dataset.name, shelf.tf.name, shelf.symbol, "")))
 
 
+@functools.lru_cache(1 << 14)
 def _is_day(text: str) -> bool:
     try:
         return date.fromisoformat(text).isoformat() == text

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 from string import Template
 
@@ -67,7 +66,7 @@ def _revisions(root: Path, relative: bool) -> str:
     """What bars said before; the log tells when it was replaced."""
     globs = ", ".join(quoted(f"{_shown(place, relative)}/*.parquet") for place in revisions.folders(root))
     kept = f"(FROM read_parquet([{globs}], hive_partitioning = false))" if globs else _nothing(REVISIONS)
-    names = "{" + ", ".join(f"'{field.name}': 'VARCHAR'" for field in fields(log.Line)) + "}"
+    names = "{" + ", ".join(f"'{name}': 'VARCHAR'" for name in log.Line._fields) + "}"
     told = (
         f"read_csv({quoted(_shown(log.path(root), relative))}, delim = '\t', header = false, quote = '', "
         f"columns = {names}, ignore_errors = true)"
@@ -76,7 +75,7 @@ def _revisions(root: Path, relative: bool) -> str:
 
 
 def _nothing_told() -> str:
-    return f"(SELECT {', '.join(f'NULL::VARCHAR AS {field.name}' for field in fields(log.Line))} WHERE false)"
+    return f"(SELECT {', '.join(f'NULL::VARCHAR AS {name}' for name in log.Line._fields)} WHERE false)"
 
 
 def _train(root: Path, tf: str, weighed: bool, relative: bool) -> dict[str, str]:

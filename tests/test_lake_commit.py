@@ -293,7 +293,7 @@ def test_a_line_that_lacks_only_its_break_is_told(shelf: Shelf) -> None:
     path.write_bytes(path.read_bytes()[:-1])
     assert list(log.lines(shelf.root)) == [line]
     assert not log.complete(shelf.root, line)
-    assert log.complete(shelf.root, replace(line, old=line.new, new=digest(b"next")))
+    assert log.complete(shelf.root, line._replace(old=line.new, new=digest(b"next")))
     assert len(lakes.told(shelf.root)) == 2
 
 
@@ -301,9 +301,9 @@ def test_a_torn_line_is_passed_over_and_told_again(shelf: Shelf) -> None:
     lakes.committed(shelf)
     path, line = log.path(shelf.root), next(log.lines(shelf.root))
     for cut in (2, 30, 64, 70, 150):
-        path.write_bytes("\t".join(vars(line).values()).encode()[:-cut])
+        path.write_bytes("\t".join(line).encode()[:-cut])
         assert list(log.lines(shelf.root)) == []
-        assert log.complete(shelf.root, line) and lakes.told(shelf.root) == [tuple(vars(line).values())[1:]]
+        assert log.complete(shelf.root, line) and lakes.told(shelf.root) == [line[1:]]
 
 
 def test_a_log_that_is_not_text_is_passed_over(shelf: Shelf) -> None:
@@ -348,5 +348,5 @@ def test_the_logs_last_word_is_of_the_shelf_that_was_asked_about_and_of_days_tha
 def test_a_line_of_the_log_that_tells_of_no_day_is_passed_over(shelf: Shelf, day: str) -> None:
     lakes.committed(shelf)
     (line,) = log.lines(shelf.root)
-    log.append(shelf.root, [replace(line, day=day)])
+    log.append(shelf.root, [line._replace(day=day)])
     assert list(log.lines(shelf.root)) == [line]

@@ -146,7 +146,7 @@ def test_what_is_lost_or_strange_is_told_and_makes_no_answer_wrong(what: str, ro
 def test_a_change_the_log_does_not_tell_of_is_told(root: Path, shelf: Shelf) -> None:
     lines = [line for line in log.lines(root) if (line.symbol, line.day) == ("BTCUSDT", str(lakes.DAY))]
     path = log.path(root)
-    path.write_text(path.read_text().replace("\t".join(lines[1].cells()) + "\n", ""))
+    path.write_text(path.read_text().replace("\t".join(lines[1]) + "\n", ""))
     (found,) = told(root)
     assert not found.wrong and "does not tell of" in str(found)
 
