@@ -8,7 +8,6 @@ import os
 import shlex
 import stat
 from collections.abc import Callable, Collection
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, TypeVar
@@ -57,12 +56,12 @@ def entry(shelf: Shelf, day: date) -> Entry | None:
     Its part is not read: size and name are compared, the digest is not.
     Raises Tampered where the marker is there and the rest does not fit it.
     """
-    return settled(shelf, day, entry_in)
+    return settled(shelf, day, _when_marked(entry_in))
 
 
 def read(shelf: Shelf, day: date) -> Day | None:
     """What does this day hold? Verified against its manifest; None where it is not committed. Raises Tampered."""
-    return settled(shelf, day, day_in)
+    return settled(shelf, day, _when_marked(day_in))
 
 
 def need(shelf: Shelf, day: date) -> Day:
@@ -127,8 +126,10 @@ def settled(shelf: Shelf, day: date, look: Callable[[Shelf, date, int], T | None
     read below it stays one generation even when its name changes hands meanwhile. Raises what the last look raised.
     """
     for _ in range(TRIES - 1):
-        with suppress(Tampered, FileNotFoundError):
+        try:
             return _look(shelf, day, look)
+        except (Tampered, FileNotFoundError):
+            continue
     return _look(shelf, day, look)
 
 
@@ -187,38 +188,25 @@ def size(folder: int, name: str) -> int:
     return known.st_size if stat.S_ISREG(known.st_mode) else -1
 
 
-def _manifest(shelf: Shelf, day: date, folder: int) -> list[Entry] | None:
-    """The entries of a marked day, or None where there is no marker."""
-    if size(folder, SUCCESS) < 0:
-        return None
-    data = _bytes(folder, MANIFEST)
-    if data is None:
-        raise Tampered(f"{shelf} {day} has {SUCCESS} but no {MANIFEST}; {advice.repair(shelf.root)}")
-    entries = parsed(data, f"{shelf} {day} {MANIFEST}", advice.repair(shelf.root))
-    if {known.file for known in entries} != {shelf.part_name(day)}:
-        raise Tampered(f"{shelf} {day}: its {MANIFEST} is of another day; {advice.repair(shelf.root)}")
-    return entries
+def _when_marked(look: Callable[[Shelf, date, int], T]) -> Callable[[Shelf, date, int], T | None]:
+    """The same look, which finds nothing where there is no marker."""
+    return lambda shelf, day, folder: look(shelf, day, folder) if size(folder, SUCCESS) >= 0 else None
 
 
-def entry_in(shelf: Shelf, day: date, folder: int) -> Entry | None:
-    """`entry`, of a folder that `settled` opened: names and sizes are compared."""
+def entry_in(shelf: Shelf, day: date, folder: int) -> Entry:
+    """`entry`, of a marked folder that `settled` opened: names and sizes are compared."""
     entries = _manifest(shelf, day, folder)
-    if entries is None:
-        return None
     if len(entries) == 2:
-        found = day_in(shelf, day, folder)
-        return found.entry if found else None
+        return day_in(shelf, day, folder).entry
     if size(folder, entries[0].file) != entries[0].bytes:
         fact = f"{entries[0].file} is missing or has another size"
         raise Tampered(f"{shelf} {day}: {fact}; {advice.repair(shelf.root)}")
     return entries[0]
 
 
-def day_in(shelf: Shelf, day: date, folder: int) -> Day | None:
-    """`read`, of a folder that `settled` opened: every byte is compared."""
+def day_in(shelf: Shelf, day: date, folder: int) -> Day:
+    """`read`, of a marked folder that `settled` opened: every byte is compared."""
     entries = _manifest(shelf, day, folder)
-    if entries is None:
-        return None
     name = entries[0].file
     data = _bytes(folder, name)
     if data is not None:
@@ -228,3 +216,13 @@ def day_in(shelf: Shelf, day: date, folder: int) -> Day | None:
                 return Day(shelf, day, known, data)
     fact = "is missing" if data is None else "is not the file its manifest describes (sha256 differs)"
     raise Tampered(f"{shelf} {day}: {name} {fact}; {advice.repair(shelf.root)}")
+
+
+def _manifest(shelf: Shelf, day: date, folder: int) -> list[Entry]:
+    data = _bytes(folder, MANIFEST)
+    if data is None:
+        raise Tampered(f"{shelf} {day} has {SUCCESS} but no {MANIFEST}; {advice.repair(shelf.root)}")
+    entries = parsed(data, f"{shelf} {day} {MANIFEST}", advice.repair(shelf.root))
+    if any(known.file != shelf.part_name(day) for known in entries):
+        raise Tampered(f"{shelf} {day}: its {MANIFEST} is of another day; {advice.repair(shelf.root)}")
+    return entries

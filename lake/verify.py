@@ -110,10 +110,9 @@ def _look(place: Shelf, day: date, whole: bool) -> Looked:
     def look(place: Shelf, day: date, folder: int) -> Entry | None:
         nonlocal names, marker
         names, marker = os.listdir(folder), days.size(folder, SUCCESS)
-        if not whole:
-            return days.entry_in(place, day, folder)
-        found = days.day_in(place, day, folder)
-        return found.entry if found else None
+        if marker < 0:
+            return None
+        return days.day_in(place, day, folder).entry if whole else days.entry_in(place, day, folder)
 
     try:
         known = days.settled(place, day, look)
@@ -123,10 +122,8 @@ def _look(place: Shelf, day: date, whole: bool) -> Looked:
         fault = (f"is damaged: {fact}", advice.repair(place.root))
     except OSError as error:  # it changed hands meanwhile, or the disk itself fails
         fault = (f"cannot be read ({error.strerror or 'it changed meanwhile'})", "check the disk")
-    wrong = list(_odd_files(place, day, names, marker))
-    if fault:
-        wrong.append(Finding(place.day_folder(day), *fault, place, day))
-    return Looked(day, known, tuple(wrong))
+    wrong = [Finding(place.day_folder(day), *fault, place, day)] if fault else []
+    return Looked(day, known, (*_odd_files(place, day, names, marker), *wrong))
 
 
 def _unmarked(place: Shelf, day: date, names: Sequence[str]) -> tuple[str, str] | None:
