@@ -297,7 +297,7 @@ def _files() -> str:
         " beside it is empty and means: this manifest describes this folder.",
         told(manifest.Entry._fields, MANIFEST),
         "### .lake/log.tsv, one line a publish",
-        told((field.name for field in fields(log.Line)), LOG),
+        told(log.Line._fields, LOG),
         "### OFFERED.json, beside a symbol's bars",
         told(source_text.keys("p1_ingest/served.py", "offered"), OFFERED),
         "### FEATURES.json, beside a symbol's features",
