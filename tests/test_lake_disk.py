@@ -228,6 +228,12 @@ def test_an_export_is_whole_or_not_at_all(tmp_path: Path) -> None:
                 litter.unlink()
 
 
+def test_what_a_dead_process_of_this_very_number_left_is_in_nobodys_way(tmp_path: Path) -> None:
+    (tmp_path / f".out.{os.getpid()}.tmp").write_bytes(b"half of what it wrote")
+    disk.write_over(tmp_path / "out", b"new")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("out", b"new")]
+
+
 def test_an_export_does_not_follow_a_link(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").write_bytes(b"kept")
     (tmp_path / "out").symlink_to(tmp_path / "elsewhere")
@@ -394,6 +400,12 @@ def test_a_file_system_that_does_not_confirm_is_told(tmp_path: Path, monkeypatch
     with pytest.raises(OSError, match="Input/output") as told:
         disk.sync_loose([tmp_path / "body"], tmp_path)
     assert told.value.filename == str(tmp_path)
+
+
+@pytest.mark.skipif(disk._SYNCFS is None, reason="this system has no syncfs")
+def test_why_a_file_system_does_not_confirm_is_known() -> None:
+    ctypes.set_errno(0)
+    assert disk._SYNCFS is not None and disk._SYNCFS(-1) == -1 and ctypes.get_errno() == errno.EBADF
 
 
 @pytest.mark.parametrize(
