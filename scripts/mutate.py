@@ -3,6 +3,7 @@
 python -m scripts.mutate                     every mutant of every module: hours
 python -m scripts.mutate --sample 200        so many of them, chosen by --seed
 python -m scripts.mutate --only lake.commit  one module's
+python -m scripts.mutate --only lake.disk --named "link: " --named syncfs      those of one module with such names
 
 A copy of the project holds the mutant in the module's place, so that every process of a test meets it, and the module's
 own quick tests run there until one fails, those that saw an earlier mutant soonest going first. Mutants that change
@@ -109,14 +110,16 @@ def equivalent() -> dict[str, str]:
 
 @click.command()
 @click.option("--only", multiple=True, help="Only this module, as `lake.commit`; may be given again.")
+@click.option("--named", multiple=True, help="Only mutants with these words in their name; may be given again.")
 @click.option("--sample", type=int, help="Only so many mutants.")
 @click.option("--seed", type=int, default=1, help="Another seed, another sample.")
-def main(only: tuple[str, ...], sample: int | None, seed: int) -> None:
+def main(only: tuple[str, ...], named: tuple[str, ...], sample: int | None, seed: int) -> None:
     """Count the mutants the tests kill, and name those that survive."""
     chosen = [name for name in TESTS if not only or name in only]
     every = [mutant for name in chosen for mutant in mutants(name, (PROJECT / _file(name)).read_text(encoding="utf-8"))]
     known = equivalent()
     tried = [mutant for mutant in every if mutant.name not in known]
+    tried = [mutant for mutant in tried if not named or any(words in mutant.name for words in named)]
     if sample:
         tried = sorted(random.Random(seed).sample(tried, min(sample, len(tried))), key=every.index)
     with _copied() as copy:
