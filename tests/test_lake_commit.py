@@ -101,9 +101,11 @@ def test_a_day_is_staged_once(shelf: Shelf) -> None:
     assert len(lakes.told(shelf.root)) == 2
 
 
-def test_a_table_of_another_day_is_never_staged(shelf: Shelf) -> None:
-    with pytest.raises(Refused, match="grid"), commit.writing(shelf) as writer:
-        writer.stage(date(2025, 5, 2), lakes.a_day(), lakes.SOURCE)
+def test_a_table_of_another_day_is_refused_before_anything_is_written(shelf: Shelf) -> None:
+    with commit.writing(shelf) as writer:
+        with tapped(Tap(shelf.root), EXCHANGE) as tap, pytest.raises(Refused, match="grid"):
+            writer.stage(date(2025, 5, 2), lakes.a_day(), lakes.SOURCE)
+        assert not tap.calls
     assert not lakes.staged(shelf.root)
 
 
@@ -214,6 +216,41 @@ def test_what_reads_back_as_another_table_is_not_published(shelf: Shelf, monkeyp
         with pytest.raises(Refused, match=r"disk gave back|reads back as another"):
             write(shelf, lakes.a_day())
         assert not days.is_committed(shelf, lakes.DAY)
+
+
+def test_a_part_that_reads_back_as_another_days_is_not_published(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys, schema = parts.keys_of(parts.encoded(lakes.a_day(lakes.the_days(2)[1])), "")
+    monkeypatch.setattr(parts, "keys_of", lambda *_: (keys, schema))
+    with pytest.raises(Refused, match="2025-05-01"):
+        write(shelf, lakes.a_day())
+    assert not days.is_committed(shelf, lakes.DAY)
+
+
+def test_a_disk_that_fails_to_exchange_is_told_and_tried_no_other_way(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    lakes.committed(shelf, seed=1)
+    before = lakes.day_folders(shelf.root)
+    with monkeypatch.context() as failing:
+        failing.setattr(disk, "exchange", fails)
+        with pytest.raises(OSError, match="Input/output"):
+            a_rewrite(shelf.root)
+    assert lakes.day_folders(shelf.root) == before and not lakes.staged(shelf.root)
+
+
+def test_a_day_is_taken_away_whole_and_told(shelf: Shelf) -> None:
+    one, other = lakes.the_days(2)
+    lakes.committed(shelf, [one, other])
+    gone = lakes.entry(shelf, one).sha256
+    with commit.writing(shelf) as writer:
+        assert writer.remove(one) and writer.publish() == [one]
+    assert [*lakes.day_folders(shelf.root)] == [str(shelf.day_folder(other).relative_to(shelf.root))]
+    assert lakes.told(shelf.root)[-1] == ("bars", "1h", "BTCUSDT", one.isoformat(), gone, "absent")
+    with commit.writing(shelf) as writer:
+        assert not writer.remove(one) and writer.publish() == []
 
 
 def test_a_disk_that_does_not_confirm_is_told_and_the_day_stands(shelf: Shelf, tmp_path: Path) -> None:

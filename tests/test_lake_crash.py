@@ -119,6 +119,7 @@ def test_all_is_durable_before_it_is_published_and_told_before_it_is_cleared(mod
     told = calls.index(("write", ".lake/log.tsv"))
     assert calls.index(("fsync", month)) in range(published, told)
     if mode == BREAK:
+        assert ("fsync", tx) in calls[kept:published], "the manifest of both has its name before it is needed"
         replaced = renames[1:]
         for one, next_one in zip(replaced, [*replaced[1:], told], strict=True):
             assert ("fsync", f"{month}/d=#") in calls[one:next_one], "each step is durable before the next"

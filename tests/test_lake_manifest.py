@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lake.manifest import HEADER, Entry, digest, parsed, written
+from lake.manifest import HEADER, Entry, digest, mark, parsed, written
 from meta.errors import Tampered
 
 ENTRY = Entry(
@@ -100,6 +100,8 @@ HOSTILE = {
     "an instant that is none": signed([row(max_ts="9999-99-99T99:99:99.999")]),
     "rows without instants": signed([row(min_ts="", max_ts="")]),
     "instants without rows": signed([row(rows=0)]),
+    "rows without a first instant": signed([row(min_ts="")]),
+    "rows without a last instant": signed([row(max_ts="")]),
     "a carriage return": written([ENTRY]).replace(b"\n", b"\r\n"),
     "a byte order mark": b"\xef\xbb\xbf" + written([ENTRY]),
     "not UTF-8": signed([row()]).replace(b"klines", b"kl\xffnes"),
@@ -131,3 +133,7 @@ def test_rows_of_any_kind_are_a_manifest_or_tampered(rows: list[str]) -> None:
         return
     with pytest.raises(Tampered):
         parsed(data, "here")
+
+
+def test_manifests_are_told_apart_by_what_is_in_them() -> None:
+    assert mark(None) == "none" and mark(ENTRY) == digest(written([ENTRY]))[:16] != mark(OTHER)
