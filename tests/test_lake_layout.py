@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from datetime import date
 from pathlib import Path
@@ -56,6 +57,23 @@ def test_only_folders_of_real_dates_are_days(tmp_path: Path) -> None:
         (place.folder / name).mkdir(parents=True)
     assert place.days_on_disk() == [date(2025, 4, 30), date(2025, 5, 1)]
     assert lakes.a_shelf(tmp_path, symbol="ETHUSDT").days_on_disk() == []
+
+
+def test_what_only_looks_like_a_folder_of_days_holds_none(tmp_path: Path) -> None:
+    place = lakes.a_shelf(tmp_path)
+    (place.folder / "y=2025" / "m=05" / "d=01").mkdir(parents=True)
+    (place.folder / "y=2024").write_text("a file")
+    (place.folder / "y=2023").symlink_to("y=2023")
+    assert place.days_on_disk() == [date(2025, 5, 1)]
+
+
+def test_a_disk_that_fails_is_no_shelf_without_days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(_: str) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "scandir", failing)
+    with pytest.raises(OSError, match="Input/output"):
+        lakes.a_shelf(tmp_path).days_on_disk()
 
 
 def test_a_folder_that_says_its_shelf_names_the_root_above(tmp_path: Path) -> None:

@@ -25,6 +25,11 @@ def signed(rows: list[str], header: str = HEADER) -> bytes:
     return body + f"#sha256\t{digest(body)}\n".encode()
 
 
+def ending(body: bytes) -> bytes:
+    """A last line that gives the digest of these bytes, and a byte after it."""
+    return f"#sha256\t{digest(body)}\nx".encode()
+
+
 def row(**changes: object) -> str:
     cells = {name: getattr(ENTRY, name) for name in HEADER.split("\t")} | changes
     return "\t".join(str(cell) for cell in cells.values())
@@ -102,6 +107,7 @@ HOSTILE = {
     "instants without rows": signed([row(rows=0)]),
     "rows without a first instant": signed([row(min_ts="")]),
     "rows without a last instant": signed([row(max_ts="")]),
+    "a digest of what only seems to end where it does": signed([row()])[:-73] + ending(signed([row()])[:-73] + b"#"),
     "a carriage return": written([ENTRY]).replace(b"\n", b"\r\n"),
     "a byte order mark": b"\xef\xbb\xbf" + written([ENTRY]),
     "not UTF-8": signed([row()]).replace(b"klines", b"kl\xffnes"),

@@ -129,6 +129,26 @@ def test_damage_is_found_by_name(what: str, lake: Path) -> None:
         assert json.loads(json.dumps(finding.data()))["wrong"] is True
 
 
+FACTS = {
+    "a marker missing": "holds files but no _SUCCESS, so its day is not committed",
+    "a marker that says something": "is not empty",
+    "a part missing": "is damaged: part-20250502.parquet is missing",
+    "a manifest missing": "is damaged: has _SUCCESS but no MANIFEST.tsv",
+    "a stray file in a day": "is not one of a day's three files",
+    "a link for a day": "is no folder of files",
+    "a file for a day": "is no folder of files",
+    "a link for a month": "was put there by no phase",
+    "a day missing": "is gone, and the log tells of it",
+    "a day emptied": "is gone, and the log tells of it",
+}
+
+
+@pytest.mark.parametrize("what", FACTS)
+def test_damage_is_told_as_what_it_is(what: str, lake: Path) -> None:
+    DAMAGE[what](lake)
+    assert FACTS[what] in [one.fact for one in wrong(verify(lake))]
+
+
 def test_a_disk_that_cannot_be_read_is_a_finding(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = days.day_in
 
