@@ -126,6 +126,18 @@ def test_files_no_commit_made_are_not_replaced(what: str, shelf: Shelf) -> None:
     assert folder.exists()
 
 
+def test_a_strangers_file_beside_a_committed_day_is_not_taken_along(shelf: Shelf) -> None:
+    lakes.committed(shelf, seed=1)
+    stranger = shelf.day_folder(lakes.DAY) / "notes.txt"
+    stranger.write_text("mine")
+    with pytest.raises(Refused, match=r"also holds 'notes\.txt', which is not ours; move it away first"):
+        write(shelf, lakes.a_day(seed=2))
+    with pytest.raises(Refused, match=r"also holds 'notes\.txt'"), commit.writing(shelf) as writer:
+        writer.remove(lakes.DAY)
+    assert stranger.read_text() == "mine" and days.is_committed(shelf, lakes.DAY)
+    assert not write(shelf, lakes.a_day(seed=1)), "the same again is nothing to write"
+
+
 @pytest.mark.parametrize("above", [0, 1, 2, 3])
 def test_no_writer_follows_a_link_out_of_the_lake(above: int, shelf: Shelf, tmp_path: Path) -> None:
     """The link is the month's folder, the year's, the symbol's or the timeframe's."""

@@ -13,10 +13,11 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from lake import commit, days, locks, log
+from lake import commit, days, locks, log, strangers
 from lake.findings import Finding
 from lake.layout import MANIFEST, SUCCESS, Shelf, shelf_at
 from lake.manifest import written
@@ -169,6 +170,19 @@ def test_a_strange_folder_is_told_and_no_damage(lake: Path) -> None:
         _put(lake / name)
     found = verify(lake)
     assert len(found) == 7 and not wrong(found)
+
+
+def test_a_folder_that_goes_meanwhile_holds_no_stranger(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = lakes.a_shelf(lake)
+    month, scandir = place.day_folder(lakes.DAY).parent, os.scandir
+
+    def gone(folder: str) -> Any:
+        if folder.rstrip("/") == str(month):
+            raise FileNotFoundError(folder)
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", gone)
+    assert [*strangers.on(place)] == [] == [*strangers.on(lakes.a_shelf(lake, symbol="NONEUSDT"))]
 
 
 def test_what_phases_keep_beside_their_days_is_no_stranger(lake: Path) -> None:
