@@ -186,6 +186,18 @@ def test_a_day_does_not_shrink_unless_told_to(what: str, shelf: Shelf) -> None:
     assert days.need(shelf, lakes.DAY).entry.rows == SHRUNK[what].num_rows
 
 
+@pytest.mark.parametrize(("kind", "hole"), [(pa.float64(), None), (pa.float64(), float("nan")), (pa.int64(), None)])
+def test_the_last_value_of_a_column_is_not_lost_unseen(kind: pa.DataType, hole: float | None, shelf: Shelf) -> None:
+    def of(first: float | None) -> pa.Table:
+        values = pa.array([first, *[None] * 23], kind)
+        return lakes.a_day().append_column("trades", values)
+
+    write(shelf, of(1))
+    with pytest.raises(Refused, match="holds 0 values of trades, the committed day 1; --force"):
+        write(shelf, of(hole), guard=True)
+    assert write(shelf, of(2), guard=True)
+
+
 def test_a_day_may_grow_and_change(shelf: Shelf) -> None:
     write(shelf, _holes(lakes.a_day(rows=20), "oi_now", 5, None), guard=True)
     assert write(shelf, lakes.a_day(seed=2, columns=BARS), guard=True)
