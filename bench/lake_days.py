@@ -1,12 +1,10 @@
-"""What a day costs to publish, fsynced, and to verify, beside what the disk and hashlib alone would take.
+"""What a day costs to publish, fsynced, beside what the disk alone would take.
 
 python -m bench.lake_days [FOLDER]      on the disk of FOLDER (default: the lake's own)
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
 import sys
 import tempfile
 import time
@@ -15,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
-from lake import commit, disk, verify
+from lake import commit, disk
 from lake.layout import Shelf
 from meta.columns import BARS
 from tests import lakes
@@ -68,18 +66,6 @@ def one_fsync(folder: Path) -> float:
     return median(took)
 
 
-def hashed(root: Path) -> tuple[float, int]:
-    """Seconds and bytes to read and hash every file under the lake's days, one after the other."""
-    paths = [Path(folder) / name for folder, _, names in os.walk(root / "parquet") for name in names]
-    began = time.perf_counter()
-    size = 0
-    for path in paths:
-        data = path.read_bytes()
-        size += len(data)
-        hashlib.sha256(data).digest()
-    return time.perf_counter() - began, size
-
-
 def main() -> None:
     """Measure and print."""
     where = sys.argv[1] if len(sys.argv) > 1 else None
@@ -87,9 +73,7 @@ def main() -> None:
         fresh = [lakes.a_shelf(Path(name) / f"lake {number}", "5m") for number in range(2 * ROUNDS)]
         taken = [write(one, 0, together=number % 2 == 1) for number, one in enumerate(fresh)]
         first, alone_each = min(taken[1::2]), min(taken[::2])
-        shelf, root = fresh[-1], fresh[-1].root
-        looked = [verify_once(root) for _ in range(ROUNDS)]
-        plain = [hashed(root) for _ in range(ROUNDS)]
+        shelf = fresh[-1]
         restated = min(write(shelf, 0, cell) for cell in range(1, 1 + ROUNDS))
         exchanged = min(write(shelf, seed) for seed in range(1, 1 + ROUNDS))
         with refusing():
@@ -104,17 +88,6 @@ def main() -> None:
         }.items():
             times = f"{took / DAYS * 1e3:6.2f} ms, {worked / DAYS * 1e3:6.2f} ms of the processor"
             print(f"a day of 5m bars, {title:39} {times}   {DAYS / took:6.0f} days a second")
-        best, (alone, size) = min(looked), min(plain)
-        print(
-            f"verify                          {size / best / 1e6:6.0f} MB/s, {alone / best:.0%} of hashlib's own speed"
-        )
-
-
-def verify_once(root: Path) -> float:
-    """Seconds to verify the lake, which has nothing wrong."""
-    began = time.perf_counter()
-    assert not verify.verify(root)
-    return time.perf_counter() - began
 
 
 if __name__ == "__main__":

@@ -8,13 +8,12 @@ import os
 import shlex
 import stat
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from lake import advice, fresh, notes
 from lake.layout import MANIFEST, SUCCESS, Shelf
-from lake.manifest import Entry, digest, parsed
+from lake.manifest import Entry, digest, entries_of
 from lake.settings import shown
 from meta.errors import NotReady, Tampered
 
@@ -33,8 +32,7 @@ FILE = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 TRIES = 8  # a rewrite under way is over in a millisecond; a mismatch that stays is damage
 
 
-@dataclass(frozen=True)
-class Day:
+class Day(NamedTuple):
     """One committed day as read: its manifest entry, and the bytes that match it."""
 
     shelf: Shelf
@@ -222,7 +220,10 @@ def _manifest(shelf: Shelf, day: date, folder: int) -> list[Entry]:
     data = _bytes(folder, MANIFEST)
     if data is None:
         raise Tampered(f"{shelf} {day} has {SUCCESS} but no {MANIFEST}; {advice.repair(shelf.root)}")
-    entries = parsed(data, f"{shelf} {day} {MANIFEST}", advice.repair(shelf.root))
+    try:
+        entries = entries_of(data)
+    except ValueError as fact:  # told here: to name the place each time takes as long as to read the manifest
+        raise Tampered(f"{shelf} {day} {MANIFEST} {fact}; {advice.repair(shelf.root)}") from None
     if any(known.file != shelf.part_name(day) for known in entries):
         raise Tampered(f"{shelf} {day}: its {MANIFEST} is of another day; {advice.repair(shelf.root)}")
     return entries

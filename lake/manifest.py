@@ -63,19 +63,27 @@ def mark(entry: Entry | None) -> str:
 
 
 def parsed(data: bytes, where: str, remedy: str = "run `python -m lake repair`") -> list[Entry]:
+    """What does this manifest say? Raises Tampered, naming `where` and the remedy, as `entries_of` raises."""
+    try:
+        return entries_of(data)
+    except ValueError as fact:
+        raise Tampered(f"{where} {fact}; {remedy}") from None
+
+
+def entries_of(data: bytes) -> list[Entry]:
     """What does this manifest say? One entry, or two while a swap is under way.
 
-    Raises Tampered, naming `where` and the remedy, unless every byte is as `written` would have it.
+    Raises ValueError with what is wrong unless every byte is as `written` would have it.
     """
     try:
         header, *rows, end, after = data.decode("utf-8").split("\n")
     except ValueError:  # no text, or not so many lines
-        raise Tampered(f"{where} is cut short or not a manifest; {remedy}") from None
+        raise ValueError("is cut short or not a manifest") from None
     if header != HEADER or after or end != f"#sha256\t{digest(data[: -len(end) - 1])}":
-        raise Tampered(f"{where} is cut short or does not match its own digest; {remedy}")
+        raise ValueError("is cut short or does not match its own digest")
     entries = [entry for row in rows if (entry := _entry(row))]
     if not 1 <= len(entries) == len(rows) <= 2:
-        raise Tampered(f"{where} holds what no day can have; {remedy}")
+        raise ValueError("holds what no day can have")
     return entries
 
 

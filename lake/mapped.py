@@ -40,8 +40,8 @@ def write(path: Path, mark: str, table: pa.Table) -> None:
 
 def _stream(table: pa.Table) -> pa.Buffer:
     out = pa.BufferOutputStream()
-    with ipc.new_stream(out, table.schema) as stream:
-        stream.write_table(table)
+    with ipc.new_stream(out, table.schema) as writer:
+        writer.write_table(table)
     return out.getvalue()
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import NamedTuple
 
 from lake import advice, days, locks, log, roots, snapshots, strangers
 from lake.findings import MOVE, Finding
@@ -15,8 +15,7 @@ from lake.manifest import NONE, Entry, mark
 from meta.errors import Tampered
 
 
-@dataclass(frozen=True)
-class Looked:
+class Looked(NamedTuple):
     """One day as found: its manifest entry (None: not committed), and what is wrong with it."""
 
     day: date

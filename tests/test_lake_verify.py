@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import json
 import os
 import random
@@ -372,27 +371,6 @@ def test_ten_thousand_flips_and_cuts_are_all_found(root: Path) -> None:
     done = found_all(root, 2, 10_500)
     print(f"B6: {done} of {done} flips, cuts and zeroings found")
     assert done >= 10_000
-
-
-@pytest.mark.long
-@pytest.mark.parametrize(("tf", "n"), [("5m", 365), ("1m", 120)])
-def test_verify_is_about_as_fast_as_hashing(tf: str, n: int, root: Path) -> None:
-    lakes.planted(lakes.a_shelf(root, tf), lakes.the_days(n), columns=BARS)
-    paths = [path for path in root.rglob("*") if path.is_file() and ".lake" not in path.parts]
-    hashing, verifying = [], []
-    for _ in range(7):
-        start = time.perf_counter()
-        for path in paths:
-            with open(path, "rb") as file:
-                hashlib.file_digest(file, "sha256").hexdigest()
-        middle = time.perf_counter()
-        assert verify(root) == []
-        hashing.append(middle - start)
-        verifying.append(time.perf_counter() - middle)
-    ratio = min(hashing) / min(verifying)
-    size = sum(path.stat().st_size for path in paths) / 1e6
-    print(f"B6: {n} days of {tf}, {size:.0f} MB: verify at {ratio:.0%} of hashlib's speed")
-    assert ratio >= 0.6
 
 
 def test_a_day_that_breaks_after_it_was_looked_at_is_not_passed_over(
