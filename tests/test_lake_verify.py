@@ -165,10 +165,13 @@ def test_a_disk_that_cannot_be_read_is_a_finding(lake: Path, monkeypatch: pytest
 def test_a_strange_folder_is_told_and_no_damage(lake: Path) -> None:
     for name in ("parquet/7m/BTCUSDT/x", "parquet/1h/btc/x", "parquet/1h/BTCUSDT/notes.txt", "parquet/README",
                  "parquet/1h/BTCUSDT/y=2025/m=13/x", "parquet/1h/BTCUSDT/y=2025/m=05/d=32/x",
-                 "parquet/1h/BTCUSDT/.FEATURES.json.12.tmp"):  # fmt: skip
+                 "parquet/1h/BTCUSDT/.FEATURES.json.12.tmp", "parquet/1h/BTCUSDT/.kept",
+                 "parquet/1h/BTCUSDT/kept.tmp"):  # fmt: skip
         _put(lake / name)
     found = verify(lake)
-    assert len(found) == 7 and not wrong(found)
+    assert len(found) == 9 and not wrong(found)
+    left = [finding.path.name for finding in found if finding.fact == "was left by a writer that died"]
+    assert left == [".FEATURES.json.12.tmp"], "what only looks like it is somebody's"
 
 
 def test_a_folder_that_goes_meanwhile_holds_no_stranger(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,6 +197,8 @@ def test_a_lake_of_one_symbol_is_verified_alike(root: Path) -> None:
     place = lakes.committed(
         shelf_at(root / "out", lakes.a_shelf(root).dataset, lakes.a_shelf(root).tf, "BTCUSDT"), WANTED
     )
+    for name in (".lake", "raw", "revisions"):
+        (place.folder / name).mkdir(exist_ok=True)
     assert verify(place.root, [place]) == []
     (place.day_folder(WANTED[0]) / place.part_name(WANTED[0])).write_bytes(b"x")
     assert len(wrong(verify(place.root, [place]))) == 1
