@@ -242,9 +242,14 @@ def test_what_a_dead_writer_left_is_told_and_no_damage(mode: str, root: Path) ->
         assert verify(where) == []
 
 
-def test_a_first_commit_that_died_before_it_showed_is_told(lake: Path) -> None:
+@pytest.mark.parametrize("what", ["a folder", "a link to nowhere"])
+def test_a_first_commit_that_died_before_it_showed_is_told(what: str, lake: Path) -> None:
     place = lakes.a_shelf(lake, symbol="SOLUSDT")
-    (lake / ".lake" / "staging" / f"{locks.job_name(place)}~20250501~none~{'0' * 16}").mkdir()
+    left = lake / ".lake" / "staging" / f"{locks.job_name(place)}~20250501~none~{'0' * 16}"
+    if what == "a folder":
+        left.mkdir()
+    else:
+        left.symlink_to(lake / "nowhere")
     (found,) = verify(lake)
     assert not found.wrong and "SOLUSDT" in str(found) and "next run" in found.remedy
 
