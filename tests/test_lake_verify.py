@@ -16,12 +16,13 @@ from typing import Any
 
 import pytest
 
-from lake import commit, days, locks, log, strangers
+from lake import commit, days, locks, log, revised, strangers
 from lake.findings import Finding
 from lake.layout import MANIFEST, SUCCESS, Shelf, shelf_at
 from lake.manifest import written
 from lake.verify import verify
 from meta.columns import BARS
+from meta.datasets import FOLDS
 from tests import children, crash, lakes
 from tests.tap import MODES, Point
 from tests.writers import rewriting
@@ -202,6 +203,23 @@ def test_a_lake_of_one_symbol_is_verified_alike(root: Path) -> None:
     assert verify(place.root, [place]) == []
     (place.day_folder(WANTED[0]) / place.part_name(WANTED[0])).write_bytes(b"x")
     assert len(wrong(verify(place.root, [place]))) == 1
+
+
+def test_folds_and_revisions_are_verified_with_the_whole_lake(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shares, faults = [], revised.faults
+
+    def asked(root: Path, share: float) -> Iterator[revised.Fault]:
+        shares.append(share)
+        return faults(root, share)
+
+    monkeypatch.setattr(revised, "faults", asked)
+    for name in (f"{FOLDS.folder}/1h/notes.txt", "revisions/notes.txt"):
+        _put(lake / name)
+    for sample in (None, 0.25):
+        told = {str(finding.path.relative_to(lake)): finding.wrong for finding in verify(lake, sample=sample)}
+        assert told == {f"{FOLDS.folder}/1h/notes.txt": False, "revisions/notes.txt": False}
+    assert shares == [1.0, 0.25]
+    assert verify(lake, [lakes.a_shelf(lake)]) == [] and len(shares) == 2
 
 
 def test_days_the_log_does_not_know_are_told_once(lake: Path) -> None:
