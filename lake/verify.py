@@ -117,7 +117,7 @@ def _look(place: Shelf, day: date, whole: bool) -> Looked:
         known = days.settled(place, day, look)
         fault = _unmarked(place, day, names) if known is None else None
     except Tampered as error:
-        fact = str(error).removeprefix(f"{place} {day}").lstrip(": ").split(";", 1)[0]
+        fact = str(error).removeprefix(f"{place} {day}").lstrip(": ").partition(";")[0]
         fault = (f"is damaged: {fact}", advice.repair(place.root))
     except OSError as error:  # it changed hands meanwhile, or the disk itself fails
         fault = (f"cannot be read ({error.strerror or 'it changed meanwhile'})", "check the disk")

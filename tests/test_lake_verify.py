@@ -228,6 +228,13 @@ def test_days_the_log_does_not_know_are_told_once(lake: Path) -> None:
     assert len(found) == 3 and not wrong(found) and "3 days the log does not know" in str(found[0])
 
 
+@pytest.mark.parametrize("sample", [None, 0.25])
+def test_each_day_is_told_of_once_as_it_is_done(sample: float | None, lake: Path) -> None:
+    done: list[int] = []
+    assert verify(lake, sample=sample, looked=done.append) == []
+    assert done == [1] * 9
+
+
 def test_a_sample_compares_names_of_all_and_digests_of_some(root: Path) -> None:
     place = lakes.planted(lakes.a_shelf(root), lakes.the_days(40))
     for day in lakes.the_days(40):
