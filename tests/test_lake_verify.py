@@ -19,7 +19,7 @@ import pytest
 from lake import commit, days, locks, log, revised, strangers
 from lake.findings import Finding
 from lake.layout import MANIFEST, SUCCESS, Shelf, shelf_at
-from lake.manifest import written
+from lake.manifest import mark, written
 from lake.verify import verify
 from meta.columns import BARS
 from meta.datasets import FOLDS
@@ -95,7 +95,7 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "a day emptied": lambda lake: [path.unlink() for path in folder(lake).iterdir()],
     "a part emptied": lambda lake: part(lake).write_bytes(b""),
     "a part longer by a byte": lambda lake: part(lake).write_bytes(part(lake).read_bytes() + b"\n"),
-    "a marker that says something": lambda lake: (folder(lake) / SUCCESS).write_bytes(b"done\n"),
+    "a marker that says something": lambda lake: (folder(lake) / SUCCESS).write_bytes(b"\n"),
     "parts of two symbols swapped": lambda lake: _swap(part(lake), part(lake, "ETHUSDT")),
     "parts of two days swapped": lambda lake: _swap(part(lake), part(lake, day=WANTED[2])),
     "manifests of two days swapped": lambda lake: _swap(
@@ -339,6 +339,40 @@ def test_a_publish_just_after_the_second_look_is_no_false_alarm(root: Path, monk
     monkeypatch.setattr(locks, "snapshot", between_two_rewrites)
     (found,) = verify(root)
     assert found.path.name == "stray"
+
+
+def staging(lake: Path, day: date, old: str, new: str) -> None:
+    """What a writer of BTCUSDT at 1h leaves in staging while it does this to a day."""
+    (lake / ".lake" / "staging" / f"{locks.job_name(lakes.a_shelf(lake))}~{day:%Y%m%d}~{old}~{new}").mkdir()
+
+
+@pytest.mark.parametrize("what", ["nothing", "a removal", "a removal of another day", "a rewrite"])
+def test_days_that_are_gone_are_told_but_for_one_that_is_just_being_taken_away(what: str, lake: Path) -> None:
+    place = lakes.a_shelf(lake)
+    old = mark(lakes.entry(place, WANTED[0]))
+    for day in WANTED[:2]:
+        shutil.rmtree(place.day_folder(day))
+    if what == "a rewrite":
+        staging(lake, WANTED[0], old, "0" * 16)
+    elif what != "nothing":
+        staging(lake, WANTED[0] if what == "a removal" else WANTED[2], old, "none")
+    with locks.job(place):
+        gone = [finding.day for finding in verify(lake)]
+    assert gone == (WANTED[1:2] if what == "a removal" else WANTED[:2])
+
+
+@pytest.mark.parametrize("what", ["nothing", "this", "another part", "another day"])
+def test_a_part_the_log_does_not_tell_is_told_but_for_one_whose_writer_is_about_to(
+    what: str, lake: Path, tmp_path: Path
+) -> None:
+    place, other = lakes.a_shelf(lake), lakes.committed(lakes.a_shelf(tmp_path), WANTED, seed=2)
+    shutil.copytree(other.day_folder(WANTED[0]), place.day_folder(WANTED[0]), dirs_exist_ok=True)
+    new = mark(lakes.entry(other, WANTED[0]))
+    if what != "nothing":
+        staging(lake, WANTED[what == "another day"], "0" * 16, new if what != "another part" else "1" * 16)
+    with locks.job(place):
+        told = [(finding.day, finding.fact[:18]) for finding in verify(lake)]
+    assert told == ([] if what == "this" else [(WANTED[0], "holds another part")])
 
 
 def test_a_staging_folder_of_the_same_name_is_another_one(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
