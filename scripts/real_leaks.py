@@ -52,6 +52,8 @@ def judge(root: Path, symbol: str) -> int:
     """How many things are wrong with this symbol?"""
     shelf = layout.shelf(root, DATASETS["bars"], TF, symbol)
     known, conf = sorted(days.committed(shelf)), catalogue.load()
+    if not known:
+        raise SystemExit(f"{shelf} has no committed day in {root}; ingest it first")
     every = {f.name: f for name in ("core", "extended") for f in conf.features(TF, name)}
     inputs = list(dict.fromkeys(["close", *(name for f in every.values() for name in f.inputs)]))
     grid = frames.grid(shelf, known[0], known[-1], inputs)
@@ -90,6 +92,8 @@ def judge(root: Path, symbol: str) -> int:
 
 def main() -> int:
     """Judge each symbol; 0 where nothing is wrong."""
+    if len(sys.argv) < 2:
+        raise SystemExit("python -m scripts.real_leaks LAKE [SYMBOL …]")
     root, symbols = Path(sys.argv[1]), sys.argv[2:] or ["BTCUSDT"]
     return 1 if sum([judge(root, symbol) for symbol in symbols]) else 0
 
