@@ -143,6 +143,9 @@ def _beside(root: Path) -> dict[str, bytes]:
 def main(count: int, seed: int, only: tuple[str, ...]) -> None:
     """Interrupt commands at random instants, and tell how they ended and what was wrong afterwards."""
     violations = 0
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # in the background of a script it is ignored, and inherited
     for name in only or MADE:
         with lakes.scratch() as scratch, venues(scratch):
             report = points(name, count, seed, scratch)

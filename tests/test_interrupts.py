@@ -59,6 +59,14 @@ def test_a_signal_that_a_library_makes_an_error_of_its_own_is_told_as_the_signal
     assert told.startswith("error: ") and told.count("\n") == 1 and "what was committed stays" in told
 
 
+def test_the_suite_runs_as_well_where_ctrl_c_is_ignored() -> None:
+    """As in the background of a script, under nohup: the commands it starts would inherit that, and ignore it too."""
+    asked = "from tests import conftest; import signal; print(signal.getsignal(signal.SIGINT).__name__)"
+    words = ["/bin/sh", "-c", 'trap \'\' INT; exec "$0" -c "$1"', sys.executable, asked]
+    ended = subprocess.run(words, cwd=PROJECT, capture_output=True, text=True, timeout=50)
+    assert ended.stdout == "default_int_handler\n", ended.stderr
+
+
 LOADING = """
 import enum, signal, sys, threading
 import click
