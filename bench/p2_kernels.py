@@ -3,7 +3,8 @@
 Both sides run in turn (A B A B …) in one process on one thread; times are medians of process CPU time, in nanoseconds
 per bar per column. The peers get their fast path first: no missing bars, a window that ends one bar late, and no shift
 to put that right, so they do slightly less than equal work. They have no causal winsorizing: theirs is two rolling
-quantiles, a clip, a rolling mean and a rolling standard deviation. Then the same with gaps.
+quantiles, a clip, a rolling mean and a rolling standard deviation. Then the same with gaps. The process keeps the
+memory it was given (bench/_memory.py).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ os.environ.setdefault("POLARS_MAX_THREADS", "1")
 
 import numpy as np
 
+from bench._memory import kept
 from p2_features.kernels.past_mean_std import past_mean_std
 from p2_features.kernels.past_percentile import past_percentile
 from p2_features.kernels.past_quantiles import past_quantiles
@@ -184,6 +186,7 @@ def growth() -> None:
 
 
 def main() -> None:
+    kept()
     libraries = {name: peer(name) for name in ("polars", "pandas", "rolling_quantiles", "bottleneck", "numbagg")}
     kinds = {"polars": polars_works, "pandas": pandas_works, "rolling_quantiles": rolling_quantiles_works}
     peers = {name: kinds[name](library) for name in kinds if (library := libraries[name]) is not None}

@@ -3,7 +3,8 @@
 All sides run in turn (A B A B …) in one process on one thread; times are medians of process CPU time, in nanoseconds
 per label. numpy does equal work, whole bars assumed: Wilder's ATR of every day from its own start with all days side
 by side, then one step of all paths still under way at a time, with exits and excursions. mlfinpy reads closes only, is
-given its target, and answers fewer events because it needs so long.
+given its target, and answers fewer events because it needs so long. The process keeps the memory it was given
+(bench/_memory.py).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from types import ModuleType
 
 import numpy as np
 
+from bench._memory import kept
 from p3_labels.barriers import Barriers, Bars, barrier_unit, triple_barrier
 from p3_labels.kernels.first_touch import first_touch
 
@@ -151,6 +153,7 @@ def _timed(work: Work, times: int = 1) -> float:
 
 def main() -> None:
     """Print the table."""
+    kept()
     bars, settings = walk(BARS), Barriers(k_up=K, k_down=K, H=H, atr_window=N)
     events = np.arange(LOOK_BACK, BARS - H)
     unit = barrier_unit(bars, settings)
