@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,14 +53,15 @@ def compute(features: Sequence[Feature], bars: Mapping[str, Floats], first: int,
     """
     present = ~np.isnan(bars["close"])
 
-    def one(feature: Feature) -> NDArray:
-        return value(feature, bars, first, present.size)
+    asked = {_raw_of(feature): feature for feature in features}  # what several features make of one thing is run once
 
-    if threads > 1:
-        with ThreadPoolExecutor(threads) as pool:
-            found = list(pool.map(one, features))
-    else:
-        found = [one(feature) for feature in features]
+    def raw(feature: Feature) -> Floats:
+        return _raw(feature, bars, first, present.size)
+
+    with ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
+        mapped = map if pool is None else pool.map
+        made = dict(zip(asked, mapped(raw, asked.values()), strict=True))
+        found = list(mapped(lambda feature: _finished(feature, made[_raw_of(feature)], first), features))
     values = {feature.name: x for feature, x in zip(features, found, strict=True)}
     complete = present.copy()
     for feature in _valued(features):
@@ -69,12 +71,25 @@ def compute(features: Sequence[Feature], bars: Mapping[str, Floats], first: int,
 
 def value(feature: Feature, bars: Mapping[str, Floats], first: int, size: int) -> NDArray:
     """What is this one feature over the slice? (size,) float64, or bool for a flag."""
+    return _finished(feature, _raw(feature, bars, first, size), first)
+
+
+def _raw_of(feature: Feature) -> Program | str:
+    """By what is the value told apart of which a feature takes the past?"""
+    return feature.name if feature.sums else feature.program
+
+
+def _raw(feature: Feature, bars: Mapping[str, Floats], first: int, size: int) -> Floats:
+    """What is its value, before anything is asked of its past?"""
     given = dict(bars)
     if feature.sums:
         inner = [evaluated(x, bars, first, feature.tf.ms, size) for x in feature.sums.programs.values()]
         totals = past_sum(np.stack(inner), first, feature.sums.bars, feature.sums.least)
         given.update(zip(feature.sums.programs, totals, strict=True))
-    x = evaluated(feature.program, given, first, feature.tf.ms, size)
+    return evaluated(feature.program, given, first, feature.tf.ms, size)
+
+
+def _finished(feature: Feature, x: Floats, first: int) -> NDArray:
     past = feature.past
     if feature.type == "bool":
         return x == 1.0

@@ -217,6 +217,15 @@ def test_one_bar_alone_has_the_bits_it_has_among_a_year(text: str) -> None:
             assert alone[-1:].tobytes() == whole[t : t + 1].tobytes()
 
 
+@pytest.mark.parametrize("text", ["sin(close)", "cos(close)"])
+def test_an_angle_that_stands_still_or_is_one_of_two_zeros_has_the_bits_it_has_alone(text: str) -> None:
+    program = compiled(parse(text, "here"), TF, 3, "here")
+    x = np.array([2.0, 2.0, np.nan, 2.0, -2.0, 0.0, -0.0, -0.0, 0.0, 1e300, 1e300])
+    whole = compute.evaluated(program, {"close": x}, 1_000, TF.ms, x.size)
+    alone = [compute.evaluated(program, {"close": x[t : t + 1]}, 1_000 + t, TF.ms, 1) for t in range(x.size)]
+    assert whole.tobytes() == np.concatenate(alone).tobytes()
+
+
 @pytest.mark.skipif(not COMPILED, reason="this is the run without the JIT")
 def test_the_machine_says_the_same_without_its_compiler() -> None:
     done = subprocess.run(

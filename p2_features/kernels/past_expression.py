@@ -49,71 +49,79 @@ def push(
     stack: np.ndarray, top: int, bars: int,
 ) -> None:  # fmt: skip
     """Write a column, a number or the clock of `lag` bars ago over stack[top, :bars]; nothing is before the slice."""
-    at = begin - lag
+    at, row = begin - lag, stack[top]
     if op == LOAD:
-        for j in range(bars):
-            stack[top, j] = present(columns[column, at + j]) if at + j >= 0 else math.nan
+        before = min(max(-at, 0), bars)
+        for j in range(before):
+            row[j] = math.nan
+        there, here = columns[column, at + before : at + bars], row[before:bars]
+        for j in range(there.size):
+            here[j] = present(there[j])
     elif op == NUMBER:
         for j in range(bars):
-            stack[top, j] = number
+            row[j] = number
     elif op == HOUR_OF_WEEK:
         for j in range(bars):
-            stack[top, j] = hour_of_week(first + at + j, tf_ms)
+            row[j] = hour_of_week(first + at + j, tf_ms)
     else:
         for j in range(bars):
-            stack[top, j] = minute_of(first + at + j, tf_ms)
+            row[j] = minute_of(first + at + j, tf_ms)
 
 
 @inner
 def apply_one(op: int, stack: np.ndarray, top: int, bars: int) -> None:
     """Replace stack[top, :bars] by the function `op` of it."""
+    row = stack[top]
     if op == NEGATIVE:
         for j in range(bars):
-            stack[top, j] = -stack[top, j]
+            row[j] = -row[j]
     elif op == ABS:
         for j in range(bars):
-            stack[top, j] = abs(stack[top, j])
+            row[j] = abs(row[j])
     elif op == SQUARE:
         for j in range(bars):
-            stack[top, j] = present(stack[top, j] * stack[top, j])
+            row[j] = present(row[j] * row[j])
     elif op == LN:
         for j in range(bars):
-            stack[top, j] = ln(stack[top, j])
+            row[j] = ln(row[j])
     elif op == SQRT:
         for j in range(bars):
-            stack[top, j] = sqrt(stack[top, j])
-    elif op == SIN:
-        for j in range(bars):
-            stack[top, j] = sin(stack[top, j])
+            row[j] = sqrt(row[j])
     else:
+        # An angle of the clock stands still for an hour. Not so zero, of which there are two.
+        angle = wave = math.nan
         for j in range(bars):
-            stack[top, j] = cos(stack[top, j])
+            if row[j] != angle or angle == 0.0:
+                angle = row[j]
+                wave = sin(angle) if op == SIN else cos(angle)
+            row[j] = wave
 
 
 @inner
 def apply_two(op: int, stack: np.ndarray, top: int, bars: int) -> None:
     """Replace stack[top, :bars] by it `op` the row above."""
+    row, above = stack[top], stack[top + 1]
     if op == ADD:
         for j in range(bars):
-            stack[top, j] = present(stack[top, j] + stack[top + 1, j])
+            row[j] = present(row[j] + above[j])
     elif op == SUBTRACT:
         for j in range(bars):
-            stack[top, j] = present(stack[top, j] - stack[top + 1, j])
+            row[j] = present(row[j] - above[j])
     elif op == MULTIPLY:
         for j in range(bars):
-            stack[top, j] = present(stack[top, j] * stack[top + 1, j])
+            row[j] = present(row[j] * above[j])
     elif op == DIVIDE:
         for j in range(bars):
-            stack[top, j] = present(stack[top, j] / stack[top + 1, j]) if stack[top + 1, j] != 0.0 else math.nan
+            row[j] = present(row[j] / above[j]) if above[j] != 0.0 else math.nan
     elif op == REMAINDER:
         for j in range(bars):
-            stack[top, j] = np.fmod(stack[top, j], stack[top + 1, j]) if stack[top + 1, j] != 0.0 else math.nan
+            row[j] = np.fmod(row[j], above[j]) if above[j] != 0.0 else math.nan
     elif op == EITHER:
         for j in range(bars):
-            stack[top, j] = stack[top + 1, j] if math.isnan(stack[top, j]) else stack[top, j]
+            row[j] = above[j] if math.isnan(row[j]) else row[j]
     else:
         for j in range(bars):
-            stack[top, j] = 1.0 if math.isnan(stack[top, j]) and not math.isnan(stack[top + 1, j]) else 0.0
+            row[j] = 1.0 if math.isnan(row[j]) and not math.isnan(above[j]) else 0.0
 
 
 @lean

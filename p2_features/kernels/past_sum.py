@@ -25,45 +25,64 @@ def is_present(columns: np.ndarray, t: int) -> bool:
 
 
 @inner
-def suffix_sums(columns: np.ndarray, begin: int, end: int, totals: np.ndarray, counts: np.ndarray) -> None:
-    """What do bars i … end-1 sum to, for each i from the block's begin?
+def count_present(columns: np.ndarray, begin: int, end: int, counts: np.ndarray) -> None:
+    """How many of the bars i … end-1 have all columns, for each i from the block's begin?
 
-    Writes totals (k, m+1) and counts (m+1,) at i - begin, added backward from the block's end; bars before the
-    slice count as missing.
+    Writes counts (m+1,) at i - begin; bars before the slice count as missing.
     """
-    k = columns.shape[0]
-    for j in range(k):
-        totals[j, end - begin] = 0.0
     counts[end - begin] = 0
     for i in range(end - 1, begin - 1, -1):
-        present = i >= 0 and is_present(columns, i)
-        counts[i - begin] = counts[i - begin + 1] + present
-        for j in range(k):
-            totals[j, i - begin] = totals[j, i - begin + 1] + (columns[j, i] if present else 0.0)
+        counts[i - begin] = counts[i - begin + 1] + (i >= 0 and is_present(columns, i))
+
+
+@inner
+def suffix_sums(x: np.ndarray, begin: int, end: int, counts: np.ndarray, totals: np.ndarray) -> None:
+    """What do the present ones of bars i … end-1 sum to, for each i from the block's begin?
+
+    Writes totals (m+1,) at i - begin, added backward from the block's end. counts: as count_present left them.
+    """
+    total = 0.0
+    totals[end - begin] = 0.0
+    for i in range(end - 1, begin - 1, -1):
+        if counts[i - begin] > counts[i - begin + 1]:
+            total += x[i]
+        totals[i - begin] = total
+
+
+@inner
+def sum_block(
+    x: np.ndarray, begin: int, end: int, least: int, older: np.ndarray, newer: np.ndarray, totals: np.ndarray,
+    out: np.ndarray,
+) -> None:  # fmt: skip
+    """Write the sums of the block's bars begin … end-1: of each the older block's suffix and its own prefix.
+
+    older, newer: (m+1,), how many bars from each on are present, of the block before and of this one, which may lie
+    partly outside the slice.
+    """
+    bars, prefix = older.size - 1, 0.0
+    for t in range(max(begin, 0), min(begin + bars, end)):
+        i = t - begin
+        if newer[i] > newer[i + 1]:
+            prefix += x[t]
+        out[t] = sum_from(totals[i + 1] + prefix, older[i + 1] + newer[0] - newer[i + 1], bars, least)
 
 
 @lean
 def sum_bars(
-    columns: np.ndarray, first: int, least: int, totals: np.ndarray, counts: np.ndarray, prefix: np.ndarray,
-    out: np.ndarray,
-) -> None:  # fmt: skip
-    """Write the sums over the last bars, one fewer than `counts` has room for, to out (k, n)."""
+    columns: np.ndarray, first: int, least: int, counts: np.ndarray, totals: np.ndarray, out: np.ndarray
+) -> None:
+    """Write the sums over the last bars, one fewer than `totals` has room for, to out (k, n). counts: (2, m+1)."""
     k, n = columns.shape
-    bars = counts.size - 1
+    bars = totals.size - 1
+    older, newer = counts[0], counts[1]
     begin = -(first % bars)
+    count_present(columns, begin - bars, begin, older)
     while begin < n:
-        suffix_sums(columns, begin - bars, begin, totals, counts)
+        count_present(columns, begin, min(begin + bars, n), newer)
         for j in range(k):
-            prefix[j] = 0.0
-        count = 0
-        for t in range(max(begin, 0), min(begin + bars, n)):
-            present = is_present(columns, t)
-            count += present
-            older = t - begin + 1
-            for j in range(k):
-                if present:
-                    prefix[j] += columns[j, t]
-                out[j, t] = sum_from(totals[j, older] + prefix[j], counts[older] + count, bars, least)
+            suffix_sums(columns[j], begin - bars, begin, older, totals)
+            sum_block(columns[j], begin, n, least, older, newer, totals, out[j])
+        older, newer = newer, older
         begin += bars
 
 
@@ -80,5 +99,5 @@ def past_sum(columns: np.ndarray, first: int, bars: int, least: int) -> np.ndarr
         raise ValueError("past_sum: bars must be 1 or more")
     k, n = columns.shape
     out = np.empty((k, n))
-    sum_bars(columns, first, least, np.empty((k, bars + 1)), np.empty(bars + 1, np.int64), np.empty(k), out)
+    sum_bars(columns, first, least, np.empty((2, bars + 1), np.int64), np.empty(bars + 1), out)
     return out
