@@ -27,8 +27,8 @@ VERBS = {
     "labels": "p3_labels triple-barrier",
     "weights": "p3_labels weights",
 }
-FOLDER = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_DIRECTORY
-FILE = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+FOLDER = os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY
+FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
 TRIES = 8  # a rewrite under way is over in a millisecond; a mismatch that stays is damage
 
 

@@ -327,6 +327,10 @@ def test_the_command_that_makes_a_day_names_source_and_place(root: Path, monkeyp
     for source, said in (("binance", " --source binance"), ("sim", "")):
         notes.write(place, notes.OFFERED, {"source": source})
         assert days.how_to_make(place, lakes.DAY, lakes.DAY) == f"{asked}{said} --lake {root} {span}`"
+    verbs = {"features": "p2_features build", "labels": "p3_labels triple-barrier", "weights": "p3_labels weights"}
+    for name, verb in verbs.items():
+        made = f"python -m {verb} --symbol BTCUSDT --tf 1h --lake {root}"
+        assert days.command(place.sibling(lakes.DATASETS[name])) == made
     free = shelf_at(root / "my own", lakes.DATASETS["features"], place.tf, "BTCUSDT")
     assert days.command(free) == f"python -m p2_features build --symbol BTCUSDT --tf 1h --out '{root}/my own'"
     with pytest.raises(NotReady, match=r"is not committed; run `python -m p1_ingest ingest .* --start 2025-05-01"):
