@@ -72,7 +72,7 @@ def _opened(data: bytes, where: str, remedy: str) -> Iterator[pq.ParquetFile]:
     try:
         with pq.ParquetFile(pa.BufferReader(data)) as file:  # pq.read_table opens a dataset first: five times the time
             yield file
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last of a name that is no text
         raise Tampered(f"{where} is not Parquet ({type(error).__name__}); {remedy}") from None
 
 

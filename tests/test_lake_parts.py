@@ -188,3 +188,13 @@ def test_a_table_that_is_no_day_of_its_shelf_is_refused(what: str) -> None:
 @pytest.mark.parametrize("rows", [None, 1, 0])
 def test_a_day_of_its_shelf_belongs(rows: int | None) -> None:
     parts.belongs(lakes.a_day(rows=rows), lakes.DAY, H1, "BTCUSDT")
+
+
+def test_a_part_whose_columns_are_called_by_no_text_is_no_part() -> None:
+    data = parts.encoded(whole())
+    harmed = b"quote_\xecolume".join(data.rsplit(b"quote_volume", data.count(b"quote_volume")))
+    assert harmed != data
+    with pytest.raises(Tampered, match="here is not Parquet"):
+        parts.decoded(harmed, "here")
+    with pytest.raises(Tampered, match="here is not Parquet"):
+        parts.keys_of(harmed, "here")
