@@ -185,3 +185,13 @@ def test_days_are_made_anew_after_the_days_they_are_made_of(shelf: Shelf) -> Non
         flip(one.day_folder(BAD), one.part_name(BAD))
     first, then = gone(shelf.root, repair(shelf.root))
     assert "p1_ingest ingest" in first and "p2_features build" in then and "--replay" not in first + then
+
+
+def test_a_day_that_no_log_tells_of_is_made_anew_on_its_own_shelf_alone(shelf: Shelf) -> None:
+    """As in a lake whose days were copied there one by one."""
+    features = lakes.committed(lakes.a_shelf(shelf.root, dataset="features"), WANTED)
+    (shelf.root / ".lake" / "log.tsv").unlink()
+    flip(features.day_folder(BAD), features.part_name(BAD))
+    shelf.day_folder(BAD).rename(shelf.root / "elsewhere")
+    (command,) = gone(shelf.root, repair(shelf.root))
+    assert "p2_features build" in command
