@@ -2,43 +2,45 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from bench.__main__ import main
 
 
-def module(name: str, monkeypatch: pytest.MonkeyPatch, fails: Exception | SystemExit | None = None) -> str:
-    made = ModuleType(name)
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return tmp_path
 
-    def run() -> None:
-        print(f"{name} measured 7 ns")
-        if fails is not None:
-            raise fails
 
-    made.main = run  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, name, made)
+def module(here: Path, name: str, fails: str = "") -> str:
+    (here / f"{name}.py").write_text(f"import os\nprint('{name} measured 7 ns in', os.getpid())\n{fails}\n")
     return name
 
 
-@pytest.mark.parametrize("fault", [ValueError("no peer\nat all"), SystemExit("python -m x ended with 1")])
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [("raise ValueError('no peer at all')", "ValueError: no peer at all"),
+     ("raise SystemExit('python -m x ended with 1')", "python -m x ended with 1"),
+     ("raise SystemExit(3)", "exit code 3")],
+)  # fmt: skip
 def test_a_module_that_fails_is_one_line_and_the_others_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, fault: Exception | SystemExit
+    here: Path, capsys: pytest.CaptureFixture, fault: str, said: str
 ) -> None:
-    names = [module("made_a", monkeypatch, fault), module("made_b", monkeypatch)]
-    assert main(names, tmp_path / "bench.md") == 1
-    page = (tmp_path / "bench.md").read_text(encoding="utf-8")
+    names = [module(here, "made_a", fault), module(here, "made_b")]
+    assert main(names, here / "bench.md") == 1
+    page = (here / "bench.md").read_text(encoding="utf-8")
     assert page.count("measured 7 ns") == 2
-    told = f"{type(fault).__name__}: {str(fault).splitlines()[0]}"
-    assert f"**Ended early** with {told}\n" in page
+    assert f"**Ended early** with {said}\n" in page
     out, err = capsys.readouterr()
     assert out.endswith("1 failed\n")
-    assert f"\nmade_a failed ({told}); run `python -m made_a` alone to see where\nmade_b …\n" in err
+    assert f"\nmade_a failed ({said}); run `python -m made_a` alone to see where\nmade_b …\n" in err
 
 
-def test_modules_that_all_run_end_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert main([module("made_a", monkeypatch)], tmp_path / "bench.md") == 0
-    assert "Ended early" not in (tmp_path / "bench.md").read_text(encoding="utf-8")
+def test_modules_that_all_run_end_well_each_in_a_process_of_its_own(here: Path) -> None:
+    assert main([module(here, "made_a"), module(here, "made_b")], here / "bench.md") == 0
+    page = (here / "bench.md").read_text(encoding="utf-8")
+    assert "Ended early" not in page
+    assert len({line.split()[-1] for line in page.splitlines() if "measured" in line}) == 2
