@@ -448,19 +448,25 @@ def test_a_folder_is_filled_by_one_process_at_a_time(tmp_path: Path) -> None:
         pass
 
 
-@pytest.mark.parametrize("how", ["away", "another"])
-def test_a_folder_that_moved_while_its_lock_was_taken_is_not_filled(
-    tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder, lock = tmp_path / "export", fcntl.flock
+def _moved_once_locked(folder: Path, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever locks this folder finds afterwards that its name is gone, or is another folder's."""
+    lock = fcntl.flock
 
     def moved(fd: int, flags: int) -> None:
         lock(fd, flags)
-        folder.rename(tmp_path / "moved")
+        folder.rename(folder.with_name("moved"))
         if how == "another":
             folder.mkdir()
 
     monkeypatch.setattr(fcntl, "flock", moved)
+
+
+@pytest.mark.parametrize("how", ["away", "another"])
+def test_a_folder_that_moved_while_its_lock_was_taken_is_not_filled(
+    tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "export"
+    _moved_once_locked(folder, how, monkeypatch)
     with pytest.raises(Busy), locks.filling(folder):
         raise AssertionError("it is not the folder that was locked")
 
@@ -513,16 +519,9 @@ def test_a_folder_removed_while_one_begins_to_use_it_is_made_anew(
 def test_a_folder_that_moved_while_its_lock_was_taken_is_not_free(
     tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, lock = tmp_path / "it", fcntl.flock
+    folder = tmp_path / "it"
     folder.mkdir()
-
-    def moved(fd: int, flags: int) -> None:
-        lock(fd, flags)
-        folder.rename(tmp_path / "moved")
-        if how == "another":
-            folder.mkdir()
-
-    monkeypatch.setattr(fcntl, "flock", moved)
+    _moved_once_locked(folder, how, monkeypatch)
     with locks.unused(folder) as free:
         assert free is False
 
