@@ -58,7 +58,7 @@ def took(work: Callable[[], object], rounds: int = ROUNDS) -> str:
 
 def main(symbols: int = SYMBOLS, days: int = DAYS) -> None:
     """Measure, and print."""
-    where = sys.argv[1] if len(sys.argv) > 1 and Path(sys.argv[1]).is_dir() else None
+    where = sys.argv[1] if len(sys.argv) > 1 else None
     with tempfile.TemporaryDirectory(dir=where) as folder:
         root = Path(folder)
         names = filled(root, symbols, days)
