@@ -175,9 +175,7 @@ def verify(sample: float | None, as_json: bool, lake: str | None, debug: bool) -
     """
     from lake import verify as verifying
 
-    where = cli.opened(lake)
-    if not where.is_dir():
-        raise NotReady(f"lake {where} does not exist, so nothing was verified; name another with --lake")
+    where = _standing(lake, "verified")
     count = sum(len(shelf.days_on_disk()) for shelf in roots.shelves(where))
     findings = verifying.verify(where, sample=sample, looked=progress.Meter("verifying", count, "days").add)
     told = [json.dumps([one.data() for one in findings], indent=1)] if as_json else map(str, findings)
@@ -204,7 +202,7 @@ def repair(run: bool, as_json: bool, lake: str | None, debug: bool) -> int:
     """
     from lake import repair as repairing
 
-    where = cli.opened(lake)
+    where = _standing(lake, "repaired")
     found = repairing.repair(where)
     for one in () if as_json else found:
         click.echo(str(one))
@@ -220,6 +218,14 @@ def repair(run: bool, as_json: bool, lake: str | None, debug: bool) -> int:
     if found:
         cli.refreshed(where)
     return cli.spawned(commands_of, quiet=as_json) if run else 0
+
+
+def _standing(lake: str | None, done: str) -> Path:
+    """The lake that is meant, which has to be there: of a mistyped one there is nothing wrong. Raises NotReady."""
+    where = cli.opened(lake)
+    if not where.is_dir():
+        raise NotReady(f"lake {where} does not exist, so nothing was {done}; name another with --lake")
+    return where
 
 
 commands.add_command(lineage)

@@ -134,8 +134,13 @@ def test_bad_words_are_refused_in_one_line(
     refused(capsys, lake, f"{line} --lake {lake}", code, *says)
 
 
-def test_a_lake_that_is_not_there_is_not_verified(capsys: pytest.CaptureFixture[str], lake: Path) -> None:
-    refused(capsys, lake, f"lake verify --lake {lake}-mistyped", 1, "does not exist", "nothing was verified")
+@pytest.mark.parametrize(
+    ("line", "done"), [("verify", "verified"), ("repair", "repaired"), ("repair --run --json", "repaired")]
+)
+def test_a_lake_that_is_not_there_has_nothing_to_be_called_sound(
+    capsys: pytest.CaptureFixture[str], lake: Path, line: str, done: str
+) -> None:
+    refused(capsys, lake, f"lake {line} --lake {lake}-mistyped", 1, "does not exist", f"nothing was {done}")
 
 
 def test_synthetic_days_are_not_mixed_into_real_ones(capsys: pytest.CaptureFixture[str], root: Path) -> None:
